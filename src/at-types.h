@@ -12,7 +12,9 @@
 G_BEGIN_DECLS
 
 typedef struct _AtCancelScope AtCancelScope;
+typedef struct _AtCommands    AtCommands;
 typedef struct _AtFuture      AtFuture;
+typedef struct _AtInvocation  AtInvocation;
 typedef struct _AtPortal      AtPortal;
 
 /**
