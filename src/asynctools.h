@@ -4,10 +4,20 @@
 #define AT_INSIDE
 
 #include "at-cancel-scope.h"
+#include "at-capacity-limiter.h"
+#include "at-condition.h"
 #include "at-enum-types.h"
 #include "at-error.h"
+#include "at-event.h"
 #include "at-future.h"
+#include "at-lock.h"
+#include "at-portal-provider.h"
 #include "at-portal.h"
+#include "at-semaphore.h"
+#include "at-sleep.h"
+#include "at-statistics.h"
+#include "at-stream.h"
+#include "at-task-group.h"
 #include "at-types.h"
 #include "at-version.h"
 
