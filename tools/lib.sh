@@ -1,0 +1,91 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the other tools share. To be sourced: . "$(dirname "$0")/lib.sh"
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+# What takes long to make and does not depend on this tree outlives it.
+# shellcheck disable=SC2034
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/asynctools
+cd "$root" || exit 1
+
+say () { printf '%s\n' "$*" >&2; }
+die () { say "${0##*/}: $*"; exit 1; }
+
+# Runs a command as root, without ever asking for a password.
+as_root () {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+# The packages of the groups given, one a line.
+packages () {
+  for group in "$@"; do
+    sed -n "s/^$group  *//p" tools/packages
+  done
+}
+
+# Another python3 may stand first on PATH, one that cannot import gi; meson's and
+# the scanner's scripts must all see the distribution's.
+prefer_python_with_gi () {
+  for python in python3 /usr/bin/python3 /usr/local/bin/python3; do
+    if command -v "$python" >/dev/null && "$python" -c 'import gi' 2>/dev/null; then
+      PATH=$(dirname "$(command -v "$python")"):$PATH
+      export PATH
+      return
+    fi
+  done
+  die 'no python3 here can import gi; install PyGObject (Debian: python3-gi)'
+}
+
+# Configures a build folder unless it is one already, and builds it.
+build () {
+  folder=$1
+  shift
+  if [ ! -f "$folder/build.ninja" ]; then
+    rm -rf "$folder"
+    report=$(meson setup "$folder" "$@" 2>&1) || { say "$report"; return 1; }
+  fi
+  ninja -C "$folder" >&2
+}
+
+# Runs a command with a virtual display, a session bus and user folders of its own,
+# so that it neither sees nor disturbs whoever is logged in.
+headless () {
+  scratch=$(mktemp -d)
+  mkdir -m 700 "$scratch/run" "$scratch/config" "$scratch/data" "$scratch/cache"
+  Xvfb -displayfd 3 -screen 0 1280x1024x24 -nolisten tcp -noreset \
+    3>"$scratch/display" 2>"$scratch/xvfb.log" &
+  xvfb=$!
+  trap 'kill "$xvfb" 2>/dev/null; rm -rf "$scratch"' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+
+  tries=0
+  while [ ! -s "$scratch/display" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ] || ! kill -0 "$xvfb" 2>/dev/null; then
+      cat "$scratch/xvfb.log" >&2
+      die 'the virtual display did not start'
+    fi
+    sleep 0.1
+  done
+
+  status=0
+  env -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS -u LANGUAGE \
+    DISPLAY=":$(cat "$scratch/display")" LC_ALL=C.UTF-8 \
+    GDK_BACKEND=x11 GSK_RENDERER=cairo LIBGL_ALWAYS_SOFTWARE=1 \
+    GTK_A11Y=none GSETTINGS_BACKEND=memory GIO_USE_VFS=local \
+    XDG_RUNTIME_DIR="$scratch/run" XDG_CONFIG_HOME="$scratch/config" \
+    XDG_DATA_HOME="$scratch/data" XDG_CACHE_HOME="$scratch/cache" \
+    dbus-run-session --config-file="$root/tools/session-bus.conf" -- "$@" || status=$?
+
+  kill "$xvfb" 2>/dev/null
+  wait "$xvfb" 2>/dev/null
+  rm -rf "$scratch"
+  trap - EXIT HUP INT TERM
+  return "$status"
+}
