@@ -4,12 +4,14 @@
 #define AT_INSIDE
 
 #include "at-cancel-scope.h"
+#include "at-commands.h"
 #include "at-capacity-limiter.h"
 #include "at-condition.h"
 #include "at-enum-types.h"
 #include "at-error.h"
 #include "at-event.h"
 #include "at-future.h"
+#include "at-invocation.h"
 #include "at-lock.h"
 #include "at-portal-provider.h"
 #include "at-portal.h"
