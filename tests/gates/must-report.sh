@@ -38,7 +38,7 @@ case ${AT_GATE:-none} in
     expect uninitialised 'depends on uninitialised' "$@"
     ;;
   *)
-    echo "Bail out! “${AT_GATE:-}” is no gate; run this through tools/test --sanitize or --valgrind"
+    echo "Bail out! No gate is called ${AT_GATE:-}; use tools/test --sanitize or --valgrind"
     exit 1
     ;;
 esac
