@@ -199,7 +199,9 @@ at_invocation_set_property (GObject      *object,
   switch (prop_id)
     {
     case PROP_COMMAND:
-      self->command = g_strdup (g_value_get_string (value) != NULL ? g_value_get_string (value) : "");
+      self->command = g_value_dup_string (value);
+      if (self->command == NULL)
+        self->command = g_strdup ("");
       break;
     case PROP_ARGUMENTS:
       self->arguments = g_value_dup_string (value);

@@ -28,7 +28,8 @@ static gboolean read_value (Reader    *reader,
                             JsonNode **out);
 
 /* The message is a sentence and the byte where reading stopped. */
-static gboolean G_GNUC_PRINTF (2, 3)
+G_GNUC_PRINTF (2, 3)
+static gboolean
 refuse (Reader     *reader,
         const char *format,
         ...)
