@@ -57,35 +57,42 @@ headless () {
   scratch=$(mktemp -d)
   mkdir -m 700 "$scratch/run" "$scratch/config" "$scratch/data" "$scratch/cache"
   Xvfb -displayfd 3 -screen 0 1280x1024x24 -nolisten tcp -noreset \
-    3>"$scratch/display" 2>"$scratch/xvfb.log" &
-  xvfb=$!
-  trap 'kill "$xvfb" 2>/dev/null; rm -rf "$scratch"' EXIT
+    3>"$scratch/display" >"$scratch/log" 2>&1 &
+  servers=$!
+  dbus-daemon --config-file="$root/tools/session-bus.conf" --nofork --print-address=3 \
+    3>"$scratch/bus" >>"$scratch/log" 2>&1 &
+  servers="$servers $!"
+  # shellcheck disable=SC2086
+  trap 'kill $servers 2>/dev/null; rm -rf "$scratch"' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
 
   tries=0
-  while [ ! -s "$scratch/display" ]; do
+  until [ -s "$scratch/display" ] && [ -s "$scratch/bus" ]; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 300 ] || ! kill -0 "$xvfb" 2>/dev/null; then
-      cat "$scratch/xvfb.log" >&2
-      die 'the virtual display did not start'
+    # shellcheck disable=SC2086
+    if [ "$tries" -gt 300 ] || ! kill -0 $servers 2>/dev/null; then
+      cat "$scratch/log" >&2
+      die 'the virtual display and the session bus did not start'
     fi
     sleep 0.1
   done
 
-  status=0
-  env -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS -u LANGUAGE \
+  result=0
+  env -u WAYLAND_DISPLAY -u LANGUAGE \
     DISPLAY=":$(cat "$scratch/display")" LC_ALL=C.UTF-8 \
+    DBUS_SESSION_BUS_ADDRESS="$(cat "$scratch/bus")" \
     GDK_BACKEND=x11 GSK_RENDERER=cairo LIBGL_ALWAYS_SOFTWARE=1 \
     GTK_A11Y=none GSETTINGS_BACKEND=memory GIO_USE_VFS=local \
     XDG_RUNTIME_DIR="$scratch/run" XDG_CONFIG_HOME="$scratch/config" \
     XDG_DATA_HOME="$scratch/data" XDG_CACHE_HOME="$scratch/cache" \
-    dbus-run-session --config-file="$root/tools/session-bus.conf" -- "$@" || status=$?
+    "$@" || result=$?
 
-  kill "$xvfb" 2>/dev/null
-  wait "$xvfb" 2>/dev/null
+  # shellcheck disable=SC2086
+  kill $servers 2>/dev/null || true
+  wait
   rm -rf "$scratch"
   trap - EXIT HUP INT TERM
-  return "$status"
+  return "$result"
 }
