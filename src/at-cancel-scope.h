@@ -17,6 +17,8 @@ G_DECLARE_FINAL_TYPE (AtCancelScope, at_cancel_scope, AT, CANCEL_SCOPE, GCancell
 AT_AVAILABLE_IN_ALL
 AtCancelScope *at_cancel_scope_new                    (GCancellable        *parent) G_GNUC_WARN_UNUSED_RESULT;
 AT_AVAILABLE_IN_ALL
+AtCancelScope *at_cancel_scope_new_shielded           (GCancellable        *parent) G_GNUC_WARN_UNUSED_RESULT;
+AT_AVAILABLE_IN_ALL
 GCancellable  *at_cancel_scope_get_parent             (AtCancelScope       *self);
 AT_AVAILABLE_IN_ALL
 void           at_cancel_scope_set_deadline           (AtCancelScope       *self,

@@ -68,7 +68,8 @@ at_inbox_push (AtInbox     *inbox,
   return head == 0 ? AT_INBOX_QUEUED_FIRST : AT_INBOX_QUEUED;
 }
 
-/* Any thread, after a push that found the inbox empty, or a seal: must the consumer be woken? */
+/* Any thread, after a push that found the inbox empty: must the consumer be woken?
+ * (After a seal it always must: it may have looked just before, and may sleep on a sealed inbox.) */
 static inline bool
 at_inbox_consumer_sleeps (AtInbox *inbox)
 {
@@ -126,7 +127,7 @@ at_inbox_prepare_sleep (AtInbox *inbox)
 {
   at_atomic_store (&inbox->sleeping, 1u, seq_cst);
 
-  if (at_atomic_load (&inbox->head, seq_cst) == 0)
+  if (!at_inbox_has_items (inbox))
     return true;
 
   at_atomic_store (&inbox->sleeping, 0u, relaxed);
