@@ -6,15 +6,15 @@
 
 struct _AtAnswer
 {
-  AT_ATOMIC (int)     ref_count;
+  AT_ATOMIC (int) ref_count;
   AT_ATOMIC (GTask *) task; /* until it is claimed */
 
   /*< whoever holds the task >*/
-  AtCancelWatch     *own_watch;
-  AtCancelWatch     *other_watch;
+  AtCancelWatch *own_watch;
+  AtCancelWatch *other_watch;
   AtAnswerForgetFunc forget;
-  gpointer           source;
-  GDestroyNotify     destroy;
+  gpointer source;
+  GDestroyNotify destroy;
 };
 
 AtAnswer *
@@ -83,10 +83,10 @@ at_answer_new (GTask *task)
 }
 
 void
-at_answer_set_forget (AtAnswer          *self,
+at_answer_set_forget (AtAnswer *self,
                       AtAnswerForgetFunc func,
-                      gpointer           source,
-                      GDestroyNotify     destroy)
+                      gpointer source,
+                      GDestroyNotify destroy)
 {
   self->forget = func;
   self->source = source;
@@ -94,8 +94,8 @@ at_answer_set_forget (AtAnswer          *self,
 }
 
 void
-at_answer_watch (AtAnswer         *self,
-                 GCancellable     *cancellable,
+at_answer_watch (AtAnswer *self,
+                 GCancellable *cancellable,
                  AtCancelWatchFunc func)
 {
   self->other_watch = at_cancel_watch_new (cancellable, func, at_answer_ref (self),

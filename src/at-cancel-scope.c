@@ -61,19 +61,19 @@ struct _AtCancelScope
   AT_ATOMIC (AtFuture *) owner;
 
   /*< constant once the constructor has returned >*/
-  GCancellable  *parent;
+  GCancellable *parent;
   AtCancelWatch *parent_watch; /* on a parent that is no scope */
 
   /*< protected by tree_lock >*/
-  AtCancelScope *first_child;  /* children hold their parent, not the other way round */
+  AtCancelScope *first_child; /* children hold their parent, not the other way round */
   AtCancelScope *previous;
   AtCancelScope *next;
   AtCancelWatch *first_watch;
-  gint64         deadline;     /* monotonic microseconds, G_MAXINT64: none */
-  char          *reason;       /* a GRefString, set at most once */
-  Cause          cause;
-  guint          shield : 1;
-  guint          cancel_queued : 1; /* somebody is about to cancel it together with an ancestor */
+  gint64 deadline; /* monotonic microseconds, G_MAXINT64: none */
+  char *reason;    /* a GRefString, set at most once */
+  Cause cause;
+  guint shield : 1;
+  guint cancel_queued : 1; /* somebody is about to cancel it together with an ancestor */
 };
 
 G_DEFINE_FINAL_TYPE (AtCancelScope, at_cancel_scope, G_TYPE_CANCELLABLE)
@@ -89,8 +89,8 @@ parent_scope (AtCancelScope *self)
 /* With tree_lock held. The first cause stays. */
 static void
 set_cause (AtCancelScope *self,
-           Cause          cause,
-           char          *ref_string)
+           Cause cause,
+           char *ref_string)
 {
   if (self->cause != CAUSE_NONE)
     return;
@@ -206,7 +206,7 @@ static void
 timer_fire (AtTimer *timer)
 {
   g_autoptr (AtCancelScope) self =
-      (gpointer) G_STRUCT_MEMBER_P (timer, -G_STRUCT_OFFSET (AtCancelScope, timer));
+    (gpointer) G_STRUCT_MEMBER_P (timer, -G_STRUCT_OFFSET (AtCancelScope, timer));
 
   cancel_by_deadline (self);
 }
@@ -286,7 +286,7 @@ weak_ref_free (gpointer data)
 
 static void
 join_parent (AtCancelScope *self,
-             GCancellable  *cancellable)
+             GCancellable *cancellable)
 {
   AtCancelScope *parent;
 
@@ -403,7 +403,7 @@ at_cancel_scope_get_parent (AtCancelScope *self)
  */
 void
 at_cancel_scope_set_deadline (AtCancelScope *self,
-                              gint64         monotonic_us)
+                              gint64 monotonic_us)
 {
   gint64 deadline = monotonic_us < 0 ? G_MAXINT64 : monotonic_us;
   gboolean passed;
@@ -457,7 +457,7 @@ at_cancel_scope_get_deadline (AtCancelScope *self)
  */
 void
 at_cancel_scope_set_timeout (AtCancelScope *self,
-                             gint64         usec)
+                             gint64 usec)
 {
   gint64 now = g_get_monotonic_time ();
 
@@ -478,7 +478,7 @@ at_cancel_scope_set_timeout (AtCancelScope *self,
  */
 void
 at_cancel_scope_set_shield (AtCancelScope *self,
-                            gboolean       shield)
+                            gboolean shield)
 {
   g_return_if_fail (AT_IS_CANCEL_SCOPE (self));
 
@@ -528,7 +528,7 @@ at_cancel_scope_get_shield (AtCancelScope *self)
  */
 void
 at_cancel_scope_cancel_with_reason (AtCancelScope *self,
-                                    const char    *reason)
+                                    const char *reason)
 {
   g_return_if_fail (AT_IS_CANCEL_SCOPE (self));
 
@@ -654,7 +654,7 @@ at_cancel_scope_get_timed_out (AtCancelScope *self)
  */
 gboolean
 at_cancel_scope_set_error_if_cancelled (AtCancelScope *self,
-                                        GError       **error)
+                                        GError **error)
 {
   g_return_val_if_fail (AT_IS_CANCEL_SCOPE (self), FALSE);
 
@@ -678,7 +678,7 @@ at_cancel_scope_set_error_if_cancelled (AtCancelScope *self,
 
 gboolean
 at_cancellable_set_error_if_cancelled (GCancellable *cancellable,
-                                       GError      **error)
+                                       GError **error)
 {
   if (cancellable == NULL)
     return FALSE;
@@ -712,10 +712,10 @@ on_awaited_scope_cancelled (gpointer data)
  * Since: 0.1
  */
 void
-at_cancel_scope_wait_async (AtCancelScope      *self,
-                            GCancellable       *cancellable,
+at_cancel_scope_wait_async (AtCancelScope *self,
+                            GCancellable *cancellable,
                             GAsyncReadyCallback callback,
-                            gpointer            user_data)
+                            gpointer user_data)
 {
   g_autoptr (GTask) task = NULL;
   AtAnswer *answer;
@@ -745,8 +745,8 @@ at_cancel_scope_wait_async (AtCancelScope      *self,
  */
 gboolean
 at_cancel_scope_wait_finish (AtCancelScope *self,
-                             GAsyncResult  *result,
-                             GError       **error)
+                             GAsyncResult *result,
+                             GError **error)
 {
   g_return_val_if_fail (AT_IS_CANCEL_SCOPE (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
@@ -819,7 +819,7 @@ at_cancel_scope_recycle (AtCancelScope *self)
 
 void
 at_cancel_scope_set_owner (AtCancelScope *self,
-                           AtFuture      *future)
+                           AtFuture *future)
 {
   /* Release and acquire: whoever finds the future finds it complete. */
   at_atomic_store (&self->owner, future, release);

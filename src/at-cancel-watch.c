@@ -38,24 +38,24 @@ at_cancel_watch_release (AtCancelWatch *self)
 }
 
 static void
-on_cancelled (GCancellable  *cancellable,
+on_cancelled (GCancellable *cancellable,
               AtCancelWatch *self)
 {
   at_cancel_watch_fire (self);
 }
 
 static void
-on_disconnected (gpointer  data,
+on_disconnected (gpointer data,
                  GClosure *closure)
 {
   watch_unref (data);
 }
 
 AtCancelWatch *
-at_cancel_watch_new (GCancellable     *cancellable,
+at_cancel_watch_new (GCancellable *cancellable,
                      AtCancelWatchFunc func,
-                     gpointer          data,
-                     GDestroyNotify    destroy)
+                     gpointer data,
+                     GDestroyNotify destroy)
 {
   AtCancelWatch *self;
 

@@ -36,24 +36,24 @@
 typedef struct
 {
   gatomicrefcount ref_count;
-  const char     *name;      /* interned */
-  AtCommandFunc   func;
-  gpointer        user_data;
-  GDestroyNotify  destroy;
+  const char *name; /* interned */
+  AtCommandFunc func;
+  gpointer user_data;
+  GDestroyNotify destroy;
 } Registration;
 
 typedef struct
 {
   Registration *registration;
-  gint64        timeout;
+  gint64 timeout;
 } Command;
 
 struct _AtCommands
 {
-  GObject     parent_instance;
+  GObject parent_instance;
 
-  GMutex      lock;      /* innermost: nothing foreign runs under it */
-  GHashTable *commands;  /* name → Command */
+  GMutex lock;          /* innermost: nothing foreign runs under it */
+  GHashTable *commands; /* name → Command */
 };
 
 G_DEFINE_FINAL_TYPE (AtCommands, at_commands, G_TYPE_OBJECT)
@@ -158,14 +158,14 @@ is_name (const char *name)
  * Since: 0.1
  */
 gboolean
-at_commands_register (AtCommands    *self,
-                      const char    *name,
-                      AtCommandFunc  func,
-                      gpointer       user_data,
+at_commands_register (AtCommands *self,
+                      const char *name,
+                      AtCommandFunc func,
+                      gpointer user_data,
                       GDestroyNotify destroy)
 {
   g_autoptr (Command) command = NULL;
-  gboolean            added = FALSE;
+  gboolean added = FALSE;
 
   g_return_val_if_fail (AT_IS_COMMANDS (self), FALSE);
   g_return_val_if_fail (is_name (name), FALSE);
@@ -208,7 +208,7 @@ at_commands_unregister (AtCommands *self,
                         const char *name)
 {
   g_autoptr (Command) command = NULL;
-  gpointer            stolen = NULL;
+  gpointer stolen = NULL;
 
   g_return_val_if_fail (AT_IS_COMMANDS (self), FALSE);
   g_return_val_if_fail (name != NULL, FALSE);
@@ -251,7 +251,7 @@ at_commands_contains (AtCommands *self,
 static int
 compare_names (gconstpointer a,
                gconstpointer b,
-               gpointer      user_data)
+               gpointer user_data)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
@@ -270,7 +270,7 @@ char **
 at_commands_list (AtCommands *self)
 {
   g_autofree const char **names = NULL;
-  guint                   n_names;
+  guint n_names;
 
   g_return_val_if_fail (AT_IS_COMMANDS (self), NULL);
 
@@ -303,7 +303,7 @@ at_commands_list (AtCommands *self)
 gboolean
 at_commands_set_timeout (AtCommands *self,
                          const char *name,
-                         gint64      usec)
+                         gint64 usec)
 {
   Command *command;
 
@@ -322,10 +322,10 @@ at_commands_set_timeout (AtCommands *self,
 static Registration *
 find (AtCommands *self,
       const char *name,
-      gint64     *timeout)
+      gint64 *timeout)
 {
   Registration *registration = NULL;
-  Command      *command;
+  Command *command;
 
   g_mutex_lock (&self->lock);
   command = g_hash_table_lookup (self->commands, name);
@@ -356,14 +356,14 @@ find (AtCommands *self,
  * Since: 0.1
  */
 void
-at_commands_run (AtCommands   *self,
+at_commands_run (AtCommands *self,
                  AtInvocation *invocation,
-                 GTask        *task)
+                 GTask *task)
 {
   g_autoptr (Registration) registration = NULL;
-  g_autoptr (GError)       error = NULL;
-  const char              *name, *arguments;
-  gint64                   timeout;
+  g_autoptr (GError) error = NULL;
+  const char *name, *arguments;
+  gint64 timeout;
 
   g_return_if_fail (AT_IS_COMMANDS (self));
   g_return_if_fail (AT_IS_INVOCATION (invocation));
@@ -375,7 +375,7 @@ at_commands_run (AtCommands   *self,
   if (!at_invocation_begin (invocation, task))
     {
       g_task_return_new_error (task, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS,
-                               _("The invocation of command “%s” was used before"), name);
+                               _ ("The invocation of command “%s” was used before"), name);
       return;
     }
 
@@ -383,15 +383,15 @@ at_commands_run (AtCommands   *self,
   if (registration == NULL)
     {
       at_invocation_return_error (invocation, AT_ERROR, AT_ERROR_UNKNOWN_COMMAND,
-                                  _("There is no command “%s”; register it, or check how it is "
-                                    "spelt"),
+                                  _ ("There is no command “%s”; register it, or check how it is "
+                                     "spelt"),
                                   name);
       return;
     }
 
   if (arguments != NULL && !at_json_validate (arguments, strlen (arguments), &error))
     {
-      g_prefix_error (&error, _("Arguments of command “%s”: "), name);
+      g_prefix_error (&error, _ ("Arguments of command “%s”: "), name);
       at_invocation_return_gerror (invocation, error);
       return;
     }
@@ -409,7 +409,7 @@ at_commands_run (AtCommands   *self,
 
 typedef struct
 {
-  AtCommands   *commands;
+  AtCommands *commands;
   AtInvocation *invocation;
 } Dispatch;
 
@@ -424,10 +424,10 @@ dispatch_free (gpointer data)
 }
 
 static void
-dispatch_body (GTask   *task,
+dispatch_body (GTask *task,
                gpointer user_data)
 {
-  Dispatch               *dispatch = user_data;
+  Dispatch *dispatch = user_data;
   g_autoptr (AtInvocation) invocation = g_steal_pointer (&dispatch->invocation);
 
   at_commands_run (dispatch->commands, invocation, task);
@@ -455,8 +455,8 @@ dispatch_body (GTask   *task,
  * Since: 0.1
  */
 AtFuture *
-at_commands_dispatch (AtCommands   *self,
-                      AtPortal     *portal,
+at_commands_dispatch (AtCommands *self,
+                      AtPortal *portal,
                       AtInvocation *invocation,
                       GCancellable *cancellable)
 {
@@ -490,10 +490,10 @@ at_commands_dispatch (AtCommands   *self,
  * Since: 0.1
  */
 AtFuture *
-at_commands_invoke (AtCommands   *self,
-                    AtPortal     *portal,
-                    const char   *command,
-                    const char   *arguments,
+at_commands_invoke (AtCommands *self,
+                    AtPortal *portal,
+                    const char *command,
+                    const char *arguments,
                     GCancellable *cancellable)
 {
   g_autoptr (AtInvocation) invocation = NULL;

@@ -22,7 +22,7 @@ typedef struct
 
   /*< constant >*/
   CombineMode mode;
-  GPtrArray  *futures;
+  GPtrArray *futures;
 
   /*< the portal's thread >*/
   AtCancelWatch *watch;
@@ -30,16 +30,16 @@ typedef struct
   GMutex lock;
 
   /*< protected by lock >*/
-  GTask *task;          /* until it is returned */
-  guint  n_left;
-  guint  winner;        /* whose end decided */
-  guint  first_failure;
+  GTask *task; /* until it is returned */
+  guint n_left;
+  guint winner; /* whose end decided */
+  guint first_failure;
 } Combine;
 
 typedef struct
 {
   Combine *combine;
-  guint    index;
+  guint index;
 } Input;
 
 static Combine *
@@ -76,7 +76,7 @@ combine_destroy (gpointer data)
 
 static void
 cancel_inputs (Combine *self,
-               guint    except)
+               guint except)
 {
   for (guint i = 0; i < self->futures->len; i++)
     if (i != except)
@@ -91,7 +91,7 @@ on_cancelled (gpointer data)
 
 static GError *
 dup_error (Combine *self,
-           guint    index)
+           guint index)
 {
   AtFuture *future = g_ptr_array_index (self->futures, index);
 
@@ -102,7 +102,7 @@ dup_error (Combine *self,
 
 static void
 combine_return (Combine *self,
-                GTask   *task)
+                GTask *task)
 {
   g_auto (GValue) value = G_VALUE_INIT;
   gboolean failed = self->first_failure != NO_INDEX;
@@ -131,7 +131,7 @@ combine_return (Combine *self,
 
 static void
 on_input_ended (AtFuture *future,
-                gpointer  data)
+                gpointer data)
 {
   Input *input = data;
   Combine *self = input->combine;
@@ -167,7 +167,7 @@ on_input_ended (AtFuture *future,
 }
 
 static void
-combine_body (GTask   *task,
+combine_body (GTask *task,
               gpointer data)
 {
   g_auto (GValue) value = G_VALUE_INIT;
@@ -205,9 +205,9 @@ combine_body (GTask   *task,
 }
 
 static AtFuture *
-combine (AtPortal   *portal,
-         AtFuture  **futures,
-         gsize       n_futures,
+combine (AtPortal *portal,
+         AtFuture **futures,
+         gsize n_futures,
          CombineMode mode,
          const char *name)
 {
@@ -251,9 +251,9 @@ combine (AtPortal   *portal,
  * Since: 0.1
  */
 AtFuture *
-at_future_all (AtPortal  *portal,
+at_future_all (AtPortal *portal,
                AtFuture **futures,
-               gsize      n_futures)
+               gsize n_futures)
 {
   return combine (portal, futures, n_futures, COMBINE_ALL, "at_future_all");
 }
@@ -275,9 +275,9 @@ at_future_all (AtPortal  *portal,
  * Since: 0.1
  */
 AtFuture *
-at_future_any (AtPortal  *portal,
+at_future_any (AtPortal *portal,
                AtFuture **futures,
-               gsize      n_futures)
+               gsize n_futures)
 {
   return combine (portal, futures, n_futures, COMBINE_ANY, "at_future_any");
 }
@@ -298,9 +298,9 @@ at_future_any (AtPortal  *portal,
  * Since: 0.1
  */
 AtFuture *
-at_future_race (AtPortal  *portal,
+at_future_race (AtPortal *portal,
                 AtFuture **futures,
-                gsize      n_futures)
+                gsize n_futures)
 {
   return combine (portal, futures, n_futures, COMBINE_RACE, "at_future_race");
 }

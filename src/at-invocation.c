@@ -42,26 +42,26 @@ typedef enum
 typedef struct
 {
   gatomicrefcount ref_count;
-  int             state;    /* AnswerState, atomic */
-  GTask          *task;     /* atomic; NULL until the invocation has begun, then fixed */
+  int state;   /* AnswerState, atomic */
+  GTask *task; /* atomic; NULL until the invocation has begun, then fixed */
 } Answer;
 
 struct _AtInvocation
 {
-  GObject         parent_instance;
+  GObject parent_instance;
 
   /* Fixed since construction */
-  char           *command;
-  char           *arguments;
-  GBytes         *body;
-  GHashTable     *headers;
-  char           *sender;
-  Answer         *answer;
+  char *command;
+  char *arguments;
+  GBytes *body;
+  GHashTable *headers;
+  char *sender;
+  Answer *answer;
 
   /* Written before the handler runs, on the portal's thread */
-  AtCancelWatch  *watch;
-  gpointer        registration;
-  GDestroyNotify  release;
+  AtCancelWatch *watch;
+  gpointer registration;
+  GDestroyNotify release;
 };
 
 enum
@@ -98,7 +98,7 @@ answer_ref (Answer *answer)
 }
 
 static gboolean
-answer_claim (Answer     *answer,
+answer_claim (Answer *answer,
               AnswerState state)
 {
   return g_atomic_int_compare_and_exchange (&answer->state, ANSWER_OPEN, state);
@@ -113,9 +113,9 @@ answer_get_task (Answer *answer)
 static GHashTable *
 copy_headers (GHashTable *headers)
 {
-  GHashTable    *copy = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GHashTable *copy = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   GHashTableIter iter;
-  gpointer       name, value;
+  gpointer name, value;
 
   if (headers != NULL)
     {
@@ -131,13 +131,13 @@ static void
 at_invocation_finalize (GObject *object)
 {
   AtInvocation *self = AT_INVOCATION (object);
-  GTask        *task = answer_get_task (self->answer);
+  GTask *task = answer_get_task (self->answer);
 
   g_clear_pointer (&self->watch, at_cancel_watch_free);
 
   if (task != NULL && answer_claim (self->answer, ANSWER_GIVEN))
     g_task_return_new_error (task, AT_ERROR, AT_ERROR_NOT_ANSWERED,
-                             _("The handler of command “%s” dropped the call without an answer"),
+                             _ ("The handler of command “%s” dropped the call without an answer"),
                              self->command);
 
   if (self->release != NULL)
@@ -153,9 +153,9 @@ at_invocation_finalize (GObject *object)
 }
 
 static void
-at_invocation_get_property (GObject    *object,
-                            guint       prop_id,
-                            GValue     *value,
+at_invocation_get_property (GObject *object,
+                            guint prop_id,
+                            GValue *value,
                             GParamSpec *pspec)
 {
   AtInvocation *self = AT_INVOCATION (object);
@@ -189,10 +189,10 @@ at_invocation_get_property (GObject    *object,
 }
 
 static void
-at_invocation_set_property (GObject      *object,
-                            guint         prop_id,
+at_invocation_set_property (GObject *object,
+                            guint prop_id,
                             const GValue *value,
-                            GParamSpec   *pspec)
+                            GParamSpec *pspec)
 {
   AtInvocation *self = AT_INVOCATION (object);
 
@@ -341,7 +341,7 @@ at_invocation_new (const char *command,
 
 gboolean
 at_invocation_begin (AtInvocation *self,
-                     GTask        *task)
+                     GTask *task)
 {
   Answer *answer = self->answer;
 
@@ -362,8 +362,8 @@ at_invocation_begin (AtInvocation *self,
 static void
 on_cancelled (gpointer data)
 {
-  Answer           *answer = data;
-  GTask            *task = answer_get_task (answer);
+  Answer *answer = data;
+  GTask *task = answer_get_task (answer);
   g_autoptr (GError) error = NULL;
 
   if (!at_cancel_scope_get_timed_out (AT_CANCEL_SCOPE (g_task_get_cancellable (task))))
@@ -386,8 +386,8 @@ at_invocation_expire (AtInvocation *self)
 }
 
 void
-at_invocation_hold (AtInvocation  *self,
-                    gpointer       registration,
+at_invocation_hold (AtInvocation *self,
+                    gpointer registration,
                     GDestroyNotify release)
 {
   self->registration = registration;
@@ -453,7 +453,7 @@ at_invocation_get_arguments (AtInvocation *self)
  */
 JsonNode *
 at_invocation_get_arguments_node (AtInvocation *self,
-                                  GError      **error)
+                                  GError **error)
 {
   JsonNode *node;
 
@@ -465,7 +465,7 @@ at_invocation_get_arguments_node (AtInvocation *self,
 
   node = at_json_parse (self->arguments, strlen (self->arguments), error);
   if (node == NULL)
-    g_prefix_error (error, _("Arguments of command “%s”: "), self->command);
+    g_prefix_error (error, _ ("Arguments of command “%s”: "), self->command);
   return node;
 }
 
@@ -487,12 +487,12 @@ at_invocation_get_arguments_node (AtInvocation *self,
  */
 GVariant *
 at_invocation_get_arguments_variant (AtInvocation *self,
-                                     const char   *signature,
-                                     GError      **error)
+                                     const char *signature,
+                                     GError **error)
 {
   g_autoptr (JsonNode) node = NULL;
-  g_autoptr (GError)   mismatch = NULL;
-  GVariant            *value;
+  g_autoptr (GError) mismatch = NULL;
+  GVariant *value;
 
   g_return_val_if_fail (AT_IS_INVOCATION (self), NULL);
   g_return_val_if_fail (signature == NULL || g_variant_type_string_is_valid (signature), NULL);
@@ -509,7 +509,7 @@ at_invocation_get_arguments_variant (AtInvocation *self,
   if (value == NULL)
     {
       g_set_error (error, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS,
-                   _("Arguments of command “%s” do not fit the type “%s”: %s"),
+                   _ ("Arguments of command “%s” do not fit the type “%s”: %s"),
                    self->command, signature != NULL ? signature : "*", mismatch->message);
       return NULL;
     }
@@ -566,7 +566,7 @@ at_invocation_get_headers (AtInvocation *self)
  */
 const char *
 at_invocation_get_header (AtInvocation *self,
-                          const char   *name)
+                          const char *name)
 {
   g_autofree char *key = NULL;
 
@@ -652,15 +652,15 @@ claim (AtInvocation *self)
 
 static void
 return_json_text (AtInvocation *self,
-                  const char   *json)
+                  const char *json)
 {
-  g_auto (GValue)    value = G_VALUE_INIT;
+  g_auto (GValue) value = G_VALUE_INIT;
   g_autoptr (GError) error = NULL;
 
   if (!at_json_validate (json, strlen (json), &error))
     {
       at_invocation_return_error (self, AT_ERROR, AT_ERROR_INVALID_RESULT,
-                                  _("The result of command “%s” cannot be sent: %s"),
+                                  _ ("The result of command “%s” cannot be sent: %s"),
                                   self->command, error->message);
       return;
     }
@@ -686,7 +686,7 @@ return_json_text (AtInvocation *self,
  */
 void
 at_invocation_return_json (AtInvocation *self,
-                           const char   *json)
+                           const char *json)
 {
   g_return_if_fail (AT_IS_INVOCATION (self));
 
@@ -706,7 +706,7 @@ at_invocation_return_json (AtInvocation *self,
  */
 void
 at_invocation_return_node (AtInvocation *self,
-                           JsonNode     *node)
+                           JsonNode *node)
 {
   g_autofree char *json = NULL;
 
@@ -729,7 +729,7 @@ at_invocation_return_node (AtInvocation *self,
  */
 void
 at_invocation_return_variant (AtInvocation *self,
-                              GVariant     *value)
+                              GVariant *value)
 {
   g_autoptr (GVariant) owned = value != NULL ? g_variant_ref_sink (value) : NULL;
   g_autoptr (JsonNode) node = NULL;
@@ -752,7 +752,7 @@ at_invocation_return_variant (AtInvocation *self,
  */
 void
 at_invocation_return_bytes (AtInvocation *self,
-                            GBytes       *bytes)
+                            GBytes *bytes)
 {
   g_auto (GValue) value = G_VALUE_INIT;
 
@@ -801,13 +801,13 @@ at_invocation_return_gerror (AtInvocation *self,
  */
 void
 at_invocation_return_error (AtInvocation *self,
-                            GQuark        domain,
-                            int           code,
-                            const char   *format,
+                            GQuark domain,
+                            int code,
+                            const char *format,
                             ...)
 {
   g_autoptr (GError) error = NULL;
-  va_list            args;
+  va_list args;
 
   g_return_if_fail (domain != 0);
   g_return_if_fail (format != NULL);
@@ -832,9 +832,9 @@ at_invocation_return_error (AtInvocation *self,
  */
 void
 at_invocation_return_error_literal (AtInvocation *self,
-                                    GQuark        domain,
-                                    int           code,
-                                    const char   *message)
+                                    GQuark domain,
+                                    int code,
+                                    const char *message)
 {
   g_autoptr (GError) error = NULL;
 

@@ -50,10 +50,10 @@ struct _AtPortal
   GObject parent_instance;
 
   /*< constant after construction >*/
-  AtRuntime    *runtime;
-  char         *name;
-  GMainContext *context;     /* to adopt */
-  GError       *start_error;
+  AtRuntime *runtime;
+  char *name;
+  GMainContext *context; /* to adopt */
+  GError *start_error;
 };
 
 enum
@@ -74,8 +74,7 @@ static guint signals[N_SIGNALS];
 
 static void initable_iface_init (GInitableIface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (AtPortal, at_portal, G_TYPE_OBJECT,
-                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, initable_iface_init))
+G_DEFINE_FINAL_TYPE_WITH_CODE (AtPortal, at_portal, G_TYPE_OBJECT, G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, initable_iface_init))
 
 static void
 at_portal_constructed (GObject *object)
@@ -117,9 +116,9 @@ at_portal_finalize (GObject *object)
 }
 
 static void
-at_portal_get_property (GObject    *object,
-                        guint       id,
-                        GValue     *value,
+at_portal_get_property (GObject *object,
+                        guint id,
+                        GValue *value,
                         GParamSpec *pspec)
 {
   AtPortal *self = AT_PORTAL (object);
@@ -138,10 +137,10 @@ at_portal_get_property (GObject    *object,
 }
 
 static void
-at_portal_set_property (GObject      *object,
-                        guint         id,
+at_portal_set_property (GObject *object,
+                        guint id,
                         const GValue *value,
-                        GParamSpec   *pspec)
+                        GParamSpec *pspec)
 {
   AtPortal *self = AT_PORTAL (object);
 
@@ -178,8 +177,8 @@ at_portal_class_init (AtPortalClass *klass)
    * Since: 0.1
    */
   properties[PROP_NAME] =
-      g_param_spec_string ("name", NULL, NULL, NULL,
-                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+    g_param_spec_string ("name", NULL, NULL, NULL,
+                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
 
   /**
    * AtPortal:context:
@@ -190,8 +189,8 @@ at_portal_class_init (AtPortalClass *klass)
    * Since: 0.1
    */
   properties[PROP_CONTEXT] =
-      g_param_spec_boxed ("context", NULL, NULL, G_TYPE_MAIN_CONTEXT,
-                          G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+    g_param_spec_boxed ("context", NULL, NULL, G_TYPE_MAIN_CONTEXT,
+                        G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
 
@@ -219,9 +218,9 @@ at_portal_init (AtPortal *self)
 }
 
 static gboolean
-at_portal_initable_init (GInitable    *initable,
+at_portal_initable_init (GInitable *initable,
                          GCancellable *cancellable,
-                         GError      **error)
+                         GError **error)
 {
   AtPortal *self = AT_PORTAL (initable);
 
@@ -245,9 +244,9 @@ at_portal_get_runtime (AtPortal *self)
 }
 
 void
-at_portal_emit_unhandled (AtPortal     *self,
+at_portal_emit_unhandled (AtPortal *self,
                           const GError *error,
-                          const char   *task_name)
+                          const char *task_name)
 {
   g_signal_emit (self, signals[UNHANDLED_ERROR], 0, error, task_name);
 }
@@ -266,7 +265,7 @@ at_portal_emit_unhandled (AtPortal     *self,
  */
 AtPortal *
 at_portal_new (const char *name,
-               GError    **error)
+               GError **error)
 {
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
@@ -353,7 +352,7 @@ at_portal_get_main (void)
 
       thread->adopts_for = at_thread_main ();
       main_portal =
-          g_object_new (AT_TYPE_PORTAL, "name", "main", "context", g_main_context_default (), NULL);
+        g_object_new (AT_TYPE_PORTAL, "name", "main", "context", g_main_context_default (), NULL);
       thread->adopts_for = NULL;
     }
   portal = main_portal;
@@ -434,11 +433,11 @@ at_portal_is_owner (AtPortal *self)
  * Since: 0.1
  */
 gboolean
-at_portal_post (AtPortal      *self,
-                AtFunc         func,
-                gpointer       user_data,
+at_portal_post (AtPortal *self,
+                AtFunc func,
+                gpointer user_data,
                 GDestroyNotify destroy,
-                GError       **error)
+                GError **error)
 {
   g_return_val_if_fail (AT_IS_PORTAL (self), FALSE);
   g_return_val_if_fail (func != NULL, FALSE);
@@ -472,9 +471,9 @@ at_portal_post (AtPortal      *self,
  */
 gboolean
 at_portal_invoke (AtPortal *self,
-                  AtFunc    func,
-                  gpointer  user_data,
-                  GError  **error)
+                  AtFunc func,
+                  gpointer user_data,
+                  GError **error)
 {
   gboolean accepted;
 
@@ -516,10 +515,10 @@ at_portal_invoke (AtPortal *self,
  * Since: 0.1
  */
 AtFuture *
-at_portal_spawn (AtPortal      *self,
-                 GCancellable  *cancellable,
-                 AtTaskFunc     func,
-                 gpointer       user_data,
+at_portal_spawn (AtPortal *self,
+                 GCancellable *cancellable,
+                 AtTaskFunc func,
+                 gpointer user_data,
                  GDestroyNotify destroy)
 {
   AtFuture *future;
@@ -535,11 +534,11 @@ at_portal_spawn (AtPortal      *self,
 }
 
 static AtFuture *
-spawn_and_join (AtPortal     *self,
+spawn_and_join (AtPortal *self,
                 GCancellable *cancellable,
-                AtTaskFunc    func,
-                gpointer      user_data,
-                GError      **error)
+                AtTaskFunc func,
+                gpointer user_data,
+                GError **error)
 {
   g_autoptr (AtFuture) future = NULL;
 
@@ -578,11 +577,11 @@ spawn_and_join (AtPortal     *self,
  * Since: 0.1
  */
 GValue *
-at_portal_call (AtPortal     *self,
+at_portal_call (AtPortal *self,
                 GCancellable *cancellable,
-                AtTaskFunc    func,
-                gpointer      user_data,
-                GError      **error)
+                AtTaskFunc func,
+                gpointer user_data,
+                GError **error)
 {
   g_autoptr (AtFuture) future = spawn_and_join (self, cancellable, func, user_data, error);
 
@@ -605,11 +604,11 @@ at_portal_call (AtPortal     *self,
  * Since: 0.1
  */
 const GValue *
-at_portal_call_borrowed (AtPortal     *self,
+at_portal_call_borrowed (AtPortal *self,
                          GCancellable *cancellable,
-                         AtTaskFunc    func,
-                         gpointer      user_data,
-                         GError      **error)
+                         AtTaskFunc func,
+                         gpointer user_data,
+                         GError **error)
 {
   return at_value_lend (at_portal_call (self, cancellable, func, user_data, error));
 }
@@ -629,11 +628,11 @@ at_portal_call_borrowed (AtPortal     *self,
  * Since: 0.1
  */
 gpointer
-at_portal_call_pointer (AtPortal     *self,
+at_portal_call_pointer (AtPortal *self,
                         GCancellable *cancellable,
-                        AtTaskFunc    func,
-                        gpointer      user_data,
-                        GError      **error)
+                        AtTaskFunc func,
+                        gpointer user_data,
+                        GError **error)
 {
   g_autoptr (AtFuture) future = spawn_and_join (self, cancellable, func, user_data, error);
 
@@ -655,11 +654,11 @@ at_portal_call_pointer (AtPortal     *self,
  * Since: 0.1
  */
 gssize
-at_portal_call_int (AtPortal     *self,
+at_portal_call_int (AtPortal *self,
                     GCancellable *cancellable,
-                    AtTaskFunc    func,
-                    gpointer      user_data,
-                    GError      **error)
+                    AtTaskFunc func,
+                    gpointer user_data,
+                    GError **error)
 {
   g_autoptr (AtFuture) future = spawn_and_join (self, cancellable, func, user_data, error);
 
@@ -681,11 +680,11 @@ at_portal_call_int (AtPortal     *self,
  * Since: 0.1
  */
 gboolean
-at_portal_call_boolean (AtPortal     *self,
+at_portal_call_boolean (AtPortal *self,
                         GCancellable *cancellable,
-                        AtTaskFunc    func,
-                        gpointer      user_data,
-                        GError      **error)
+                        AtTaskFunc func,
+                        gpointer user_data,
+                        GError **error)
 {
   g_autoptr (AtFuture) future = spawn_and_join (self, cancellable, func, user_data, error);
 
@@ -694,7 +693,7 @@ at_portal_call_boolean (AtPortal     *self,
 
 static void
 on_called (AtFuture *future,
-           gpointer  data)
+           gpointer data)
 {
   g_autoptr (GTask) task = data;
   GError *error = NULL;
@@ -722,13 +721,13 @@ on_called (AtFuture *future,
  * Since: 0.1
  */
 void
-at_portal_call_async (AtPortal           *self,
-                      GCancellable       *cancellable,
-                      AtTaskFunc          func,
-                      gpointer            user_data,
-                      GDestroyNotify      destroy,
+at_portal_call_async (AtPortal *self,
+                      GCancellable *cancellable,
+                      AtTaskFunc func,
+                      gpointer user_data,
+                      GDestroyNotify destroy,
                       GAsyncReadyCallback callback,
-                      gpointer            callback_data)
+                      gpointer callback_data)
 {
   g_autoptr (AtFuture) future = NULL;
   GTask *task;
@@ -760,9 +759,9 @@ at_portal_call_async (AtPortal           *self,
  * Since: 0.1
  */
 GValue *
-at_portal_call_finish (AtPortal     *self,
+at_portal_call_finish (AtPortal *self,
                        GAsyncResult *result,
-                       GError      **error)
+                       GError **error)
 {
   g_return_val_if_fail (AT_IS_PORTAL (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
@@ -785,9 +784,9 @@ at_portal_call_finish (AtPortal     *self,
  * Since: 0.1
  */
 const GValue *
-at_portal_call_finish_borrowed (AtPortal     *self,
+at_portal_call_finish_borrowed (AtPortal *self,
                                 GAsyncResult *result,
-                                GError      **error)
+                                GError **error)
 {
   return at_value_lend (at_portal_call_finish (self, result, error));
 }
@@ -808,7 +807,7 @@ at_portal_call_finish_borrowed (AtPortal     *self,
  */
 void
 at_portal_stop (AtPortal *self,
-                gboolean  cancel_remaining)
+                gboolean cancel_remaining)
 {
   g_return_if_fail (AT_IS_PORTAL (self));
 
@@ -838,9 +837,9 @@ on_wait_cancelled (gpointer data)
  * Since: 0.1
  */
 gboolean
-at_portal_wait_stopped (AtPortal     *self,
+at_portal_wait_stopped (AtPortal *self,
                         GCancellable *cancellable,
-                        GError      **error)
+                        GError **error)
 {
   AtCancelWatch *watch;
   gboolean ended;
@@ -891,7 +890,7 @@ on_stopped (gpointer data)
 }
 
 static void
-forget_stopped (gpointer  runtime,
+forget_stopped (gpointer runtime,
                 AtAnswer *answer)
 {
   if (at_runtime_remove_end_observer (runtime, on_stopped, answer))
@@ -913,10 +912,10 @@ forget_stopped (gpointer  runtime,
  * Since: 0.1
  */
 void
-at_portal_wait_stopped_async (AtPortal           *self,
-                              GCancellable       *cancellable,
+at_portal_wait_stopped_async (AtPortal *self,
+                              GCancellable *cancellable,
                               GAsyncReadyCallback callback,
-                              gpointer            user_data)
+                              gpointer user_data)
 {
   g_autoptr (GTask) task = NULL;
   AtAnswer *answer;
@@ -963,9 +962,9 @@ at_portal_wait_stopped_async (AtPortal           *self,
  * Since: 0.1
  */
 gboolean
-at_portal_wait_stopped_finish (AtPortal     *self,
+at_portal_wait_stopped_finish (AtPortal *self,
                                GAsyncResult *result,
-                               GError      **error)
+                               GError **error)
 {
   g_return_val_if_fail (AT_IS_PORTAL (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);

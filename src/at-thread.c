@@ -163,7 +163,7 @@ at_thread_unlock_graph (void)
 
 void
 at_thread_change_owner (AT_ATOMIC (AtThread *) *owner,
-                        AtThread               *thread)
+                        AtThread *thread)
 {
   AtThread *old;
 
@@ -180,7 +180,7 @@ at_thread_change_owner (AT_ATOMIC (AtThread *) *owner,
 }
 
 void
-at_thread_add_adopted (AtThread  *thread,
+at_thread_add_adopted (AtThread *thread,
                        AtRuntime *runtime)
 {
   g_mutex_lock (&graph_lock);
@@ -189,7 +189,7 @@ at_thread_add_adopted (AtThread  *thread,
 }
 
 void
-at_thread_remove_adopted (AtThread  *thread,
+at_thread_remove_adopted (AtThread *thread,
                           AtRuntime *runtime)
 {
   g_mutex_lock (&graph_lock);
@@ -213,7 +213,7 @@ at_thread_get_adopted (void)
 
 gboolean
 at_thread_may_block (const char *operation,
-                     GError    **error)
+                     GError **error)
 {
   if (at_atomic_load (&at_thread_self ()->n_owned, relaxed) == 0)
     return TRUE;
@@ -228,7 +228,7 @@ at_thread_may_block (const char *operation,
 /* With graph_lock held. */
 static gboolean
 leads_to (AtRuntime *target,
-          AtThread  *self)
+          AtThread *self)
 {
   /* The owner of an adopted context may change at any moment; a bound keeps that harmless. */
   for (guint steps = 0; target != NULL && steps < 10000; steps++)
@@ -245,11 +245,11 @@ leads_to (AtRuntime *target,
 }
 
 gboolean
-at_thread_begin_wait_unless (AtWord     *word,
-                             guint32     bits,
-                             AtRuntime  *target,
+at_thread_begin_wait_unless (AtWord *word,
+                             guint32 bits,
+                             AtRuntime *target,
                              const char *operation,
-                             GError    **error)
+                             GError **error)
 {
   AtThread *self = at_thread_self ();
   gboolean cycle;
@@ -275,10 +275,10 @@ at_thread_begin_wait_unless (AtWord     *word,
     {
       g_set_error (error, AT_ERROR, AT_ERROR_WRONG_THREAD,
                    at_runtime_get_owner (target) == self
-                       ? _ ("%s on the own thread of portal “%s” would wait for itself; spawn there, "
-                            "or wait asynchronously")
-                       : _ ("%s would wait for portal “%s”, whose thread waits for this one; wait "
-                            "asynchronously on one of them"),
+                     ? _ ("%s on the own thread of portal “%s” would wait for itself; spawn there, "
+                          "or wait asynchronously")
+                     : _ ("%s would wait for portal “%s”, whose thread waits for this one; wait "
+                          "asynchronously on one of them"),
                    operation, at_runtime_get_name (target));
     }
 
@@ -288,9 +288,9 @@ at_thread_begin_wait_unless (AtWord     *word,
 }
 
 gboolean
-at_thread_begin_wait (AtRuntime  *target,
+at_thread_begin_wait (AtRuntime *target,
                       const char *operation,
-                      GError    **error)
+                      GError **error)
 {
   return at_thread_begin_wait_unless (NULL, 0, target, operation, error);
 }
@@ -312,8 +312,8 @@ at_thread_end_wait (void)
   at_runtime_unref (target);
 }
 
-#define SPIN_USEC 20
-#define SPIN_ROUNDS 4
+#define SPIN_USEC       20
+#define SPIN_ROUNDS     4
 #define SPIN_CREDIT_MAX 16
 
 static gboolean
@@ -338,7 +338,7 @@ relax_processor (void)
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause ();
 #elif defined(__aarch64__)
-  __asm__ volatile ("yield");
+  __asm__ volatile("yield");
 #endif
 }
 
@@ -395,9 +395,9 @@ spin (AtWord *word,
 }
 
 gboolean
-at_thread_wait_word (AtWord       *word,
-                     guint32       bits,
-                     gint64        end_time,
+at_thread_wait_word (AtWord *word,
+                     guint32 bits,
+                     gint64 end_time,
                      GCancellable *cancellable)
 {
   if (at_atomic_load (word, acquire) & bits)

@@ -15,10 +15,10 @@
 
 #define FIRE_BATCH 64
 
-static GMutex     timer_lock;
-static GCond      timer_changed;
-static GPtrArray *timer_heap;    /* of AtTimer, not referenced; element 0 is the nearest */
-static gboolean   timer_thread_runs;
+static GMutex timer_lock;
+static GCond timer_changed;
+static GPtrArray *timer_heap; /* of AtTimer, not referenced; element 0 is the nearest */
+static gboolean timer_thread_runs;
 
 static inline AtTimer *
 heap_get (guint position)
@@ -27,7 +27,7 @@ heap_get (guint position)
 }
 
 static inline void
-heap_put (guint    position,
+heap_put (guint position,
           AtTimer *timer)
 {
   g_ptr_array_index (timer_heap, position - 1) = timer;
@@ -35,7 +35,7 @@ heap_put (guint    position,
 }
 
 static void
-heap_sift_up (guint    position,
+heap_sift_up (guint position,
               AtTimer *timer)
 {
   while (position > 1 && heap_get (position / 2)->when > timer->when)
@@ -48,7 +48,7 @@ heap_sift_up (guint    position,
 }
 
 static void
-heap_sift_down (guint    position,
+heap_sift_down (guint position,
                 AtTimer *timer)
 {
   for (;;)
@@ -70,7 +70,7 @@ heap_sift_down (guint    position,
 }
 
 static void
-heap_place (guint    position,
+heap_place (guint position,
             AtTimer *timer)
 {
   if (position > 1 && heap_get (position / 2)->when > timer->when)
@@ -156,8 +156,8 @@ ensure_thread (void)
 }
 
 void
-at_timer_init (AtTimer        *timer,
-               AtTimerRefFunc  ref,
+at_timer_init (AtTimer *timer,
+               AtTimerRefFunc ref,
                AtTimerFireFunc fire)
 {
   timer->ref = ref;
@@ -168,7 +168,7 @@ at_timer_init (AtTimer        *timer,
 
 void
 at_timer_set (AtTimer *timer,
-              gint64   when)
+              gint64 when)
 {
   g_mutex_lock (&timer_lock);
 
