@@ -406,16 +406,16 @@ at_cancel_scope_set_deadline (AtCancelScope *self,
                               gint64 monotonic_us)
 {
   gint64 deadline = monotonic_us < 0 ? G_MAXINT64 : monotonic_us;
-  gboolean passed;
+  gboolean passed, useless;
 
   g_return_if_fail (AT_IS_CANCEL_SCOPE (self));
 
   g_mutex_lock (&tree_lock);
   self->deadline = deadline;
   passed = deadline <= g_get_monotonic_time ();
+  useless = passed || g_cancellable_is_cancelled (G_CANCELLABLE (self));
   /* Under both locks, or two callers could leave one's deadline and the other's timer. */
-  at_timer_set (&self->timer,
-                passed || g_cancellable_is_cancelled (G_CANCELLABLE (self)) ? G_MAXINT64 : deadline);
+  at_timer_set (&self->timer, useless ? G_MAXINT64 : deadline);
   g_mutex_unlock (&tree_lock);
 
   if (passed)
