@@ -370,7 +370,9 @@ end_task (AtFuture *self,
 {
   AtRuntime *runtime = self->runtime;
   AtCancelScope *scope = at_atomic_load (&self->scope, relaxed);
-  gboolean is_shared = g_atomic_int_get (&G_OBJECT (self)->ref_count) > 1;
+  /* In this order: whoever adds an observer holds the future meanwhile. */
+  gboolean is_shared = g_atomic_int_get (&G_OBJECT (self)->ref_count) > 1 ||
+                       (at_atomic_load (&self->word, relaxed) & AT_COMPLETION_OBSERVERS) != 0;
   uint32_t outcome = 0;
   uint32_t old;
 
