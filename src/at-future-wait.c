@@ -34,6 +34,11 @@ wait_for_bits (AtFuture *self,
 
   if (at_atomic_load (&self->word, acquire) & bits)
     return TRUE;
+  if (!at_runtime_lives_here (self->runtime))
+    {
+      g_propagate_error (error, at_runtime_refusal (self->runtime));
+      return FALSE;
+    }
   if (at_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (!at_thread_begin_wait_unless (&self->word, bits & ~(guint32) AT_COMPLETION_STARTED,
@@ -65,8 +70,8 @@ wait_for_bits (AtFuture *self,
  * Blocks; on the portal's own thread, and where the wait would close a cycle, it fails at once with
  * `AT_ERROR_WRONG_THREAD` unless the task has ended already.
  *
- * Returns: %TRUE once the task has ended; %FALSE with `AT_ERROR_WRONG_THREAD` or the error of
- *   @cancellable, never the task's
+ * Returns: %TRUE once the task has ended; %FALSE with `AT_ERROR_WRONG_THREAD`, with
+ *   `AT_ERROR_NOT_RUNNING` in a forked child, or the error of @cancellable, never the task's
  *
  * Since: 0.1
  */
@@ -140,6 +145,12 @@ wait_async (AtFuture *self,
   AtAnswer *answer;
 
   (g_task_set_source_tag) (task, tag);
+  if (!at_future_is_done (self) && !at_runtime_lives_here (self->runtime))
+    {
+      g_task_return_error (task, at_runtime_refusal (self->runtime));
+      return;
+    }
+
   answer = at_answer_new (task);
   at_answer_set_forget (answer, forget_news, g_object_ref (self), g_object_unref);
   at_future_observe (self, on_news, at_answer_ref (answer), wants_start);
