@@ -452,6 +452,27 @@ at_portal_post (AtPortal *self,
   return FALSE;
 }
 
+/* For a blocking entry. What a stopped portal refuses would not wait, whoever asks. */
+static gboolean
+begin_wait (AtPortal *self,
+            const char *operation,
+            GError **error)
+{
+  GError *local_error = NULL;
+
+  if (G_LIKELY (at_thread_begin_wait (self->runtime, operation, &local_error)))
+    return TRUE;
+
+  if (at_runtime_is_sealed (self->runtime) || !at_runtime_lives_here (self->runtime))
+    {
+      g_error_free (local_error);
+      local_error = at_runtime_refusal (self->runtime);
+    }
+
+  g_propagate_error (error, local_error);
+  return FALSE;
+}
+
 /**
  * at_portal_invoke:
  * @self: a portal
@@ -481,7 +502,7 @@ at_portal_invoke (AtPortal *self,
   g_return_val_if_fail (func != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (!at_thread_begin_wait (self->runtime, "at_portal_invoke ()", error))
+  if (!begin_wait (self, "at_portal_invoke ()", error))
     return FALSE;
   accepted = at_runtime_invoke (self->runtime, func, user_data);
   at_thread_end_wait ();
@@ -547,7 +568,7 @@ spawn_and_join (AtPortal *self,
   g_return_val_if_fail (func != NULL, NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  if (!at_thread_begin_wait (self->runtime, "at_portal_call ()", error))
+  if (!begin_wait (self, "at_portal_call ()", error))
     return NULL;
 
   future = at_portal_spawn (self, cancellable, func, user_data, NULL);
