@@ -307,6 +307,19 @@ runtime_thread (gpointer data)
   return NULL;
 }
 
+/* Linux keeps 15 bytes of a thread's name, and pthread_setname_np () refuses what is longer. */
+static char *
+dup_thread_name (const char *name)
+{
+  char *cut = g_strndup (name, 15);
+  const char *end;
+
+  g_utf8_validate (cut, -1, &end);
+  cut[end - cut] = '\0';
+
+  return cut;
+}
+
 AtRuntime *
 at_runtime_new (AtPortal *portal,
                 const char *name,
@@ -338,13 +351,15 @@ at_runtime_new (AtPortal *portal,
   if (self->has_own_thread)
     {
       /* The thread is its own owner before anybody can ask. */
+      g_autofree char *thread_name = dup_thread_name (name);
       GError *local_error = NULL;
 
       g_main_context_set_poll_func (self->context, runtime_poll);
       g_source_attach (self->source, self->context);
 
       self->generation = at_thread_get_generation ();
-      self->thread = g_thread_try_new (name, runtime_thread, at_runtime_ref (self), &local_error);
+      self->thread = g_thread_try_new (thread_name, runtime_thread, at_runtime_ref (self),
+                                       &local_error);
       if (self->thread == NULL)
         {
           g_set_error (error, AT_ERROR, AT_ERROR_NOT_RUNNING,
@@ -361,9 +376,16 @@ at_runtime_new (AtPortal *portal,
     }
   else
     {
+      gboolean is_free;
+
       self->adopter = at_thread_ref (thread->adopts_for != NULL ? thread->adopts_for : thread);
       self->generation = at_thread_get_generation ();
-      at_thread_change_owner (&self->owner, self->adopter);
+      /* A loop that runs elsewhere by now tells in its next iteration whose it is. */
+      is_free = thread->adopts_for != NULL || g_main_context_acquire (self->context);
+      if (is_free)
+        at_thread_change_owner (&self->owner, self->adopter);
+      if (is_free && thread->adopts_for == NULL)
+        g_main_context_release (self->context);
       at_thread_add_adopted (self->adopter, self);
       g_source_attach (self->source, self->context);
     }
