@@ -240,7 +240,7 @@ test_post_does_not_wait_for_a_busy_portal (void)
 typedef struct
 {
   AtPortal *portal;
-  gboolean  inside;
+  gboolean  inside; /* of a post or spawn on the portal's own thread, which alone looks at it */
   gboolean  ran_inline;
   TestLatch ran;
 } Inline;
@@ -267,10 +267,13 @@ inline_post (gpointer user_data)
 {
   Inline *data = user_data;
   g_autoptr (GError) error = NULL;
+  gboolean own = at_portal_is_owner (data->portal);
 
-  data->inside = TRUE;
+  if (own)
+    data->inside = TRUE;
   g_assert_true (at_portal_post (data->portal, inline_inner_func, data, NULL, &error));
-  data->inside = FALSE;
+  if (own)
+    data->inside = FALSE;
 }
 
 static void
@@ -278,11 +281,16 @@ inline_spawn (gpointer user_data)
 {
   Inline *data = user_data;
   g_autoptr (AtFuture) future = NULL;
+  gboolean own = at_portal_is_owner (data->portal);
 
-  data->inside = TRUE;
+  if (own)
+    data->inside = TRUE;
   future = at_portal_spawn (data->portal, NULL, inline_inner_body, data, NULL);
-  g_assert_cmpint (at_future_get_state (future), ==, AT_FUTURE_STATE_PENDING);
-  data->inside = FALSE;
+  if (own)
+    {
+      g_assert_cmpint (at_future_get_state (future), ==, AT_FUTURE_STATE_PENDING);
+      data->inside = FALSE;
+    }
 }
 
 static void
