@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The page's side of AsyncTools. AtWebKitBridge puts its settings in place of ASYNCTOOLS_SETTINGS and
- * runs this at the start of each allowed document, before any script of the page.
+/* The page's side of AsyncTools. AtWebKitBridge puts its settings in place of ASYNCTOOLS_SETTINGS
+ * and runs this at the start of each allowed document, before any script of the page.
  *
  * Requests go out as text, one line of head and then what the request needs:
  *
@@ -57,7 +57,8 @@
   }
 
   function cancelled(reason) {
-    const error = makeError(settings.ioDomain, settings.cancelled, "The call was cancelled", reason);
+    const error = makeError(
+      settings.ioDomain, settings.cancelled, "The call was cancelled", reason);
     error.name = "AbortError";
     return error;
   }
@@ -67,7 +68,8 @@
       const { domain, code, message } = parse(failure.message);
       return makeError(domain, code, message);
     } catch {
-      return makeError(ERROR, ErrorCode.GONE, `The application does not answer: ${failure.message}`);
+      return makeError(
+        ERROR, ErrorCode.GONE, `The application does not answer: ${failure.message}`);
     }
   }
 
@@ -77,7 +79,8 @@
     return key === "" ? "The arguments" : `The member “${String(key)}” of the arguments`;
   }
 
-  /* JSON.stringify () leaves out, or turns into {} or null, what JSON cannot say. This refuses it. */
+  /* JSON.stringify () leaves out, or turns into {} or null, what JSON cannot say. This
+   * refuses it. */
   function makeReplacer(passed) {
     return function replace(key, value) {
       switch (typeof value) {
@@ -274,8 +277,8 @@
   }
 
   /* From the first channel on, one question is always open, which the application answers with what
-   * there is to deliver. That batches by itself, keeps the order, and since the next question is asked
-   * when all was delivered, a slow page slows down who sends instead of filling memory. */
+   * there is to deliver. That batches by itself, keeps the order, and since the next question is
+   * asked when all was delivered, a slow page slows down who sends instead of filling memory. */
   async function poll() {
     if (polling)
       return;

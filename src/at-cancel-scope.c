@@ -805,7 +805,8 @@ at_cancel_scope_remove_watch (AtCancelScope *self,
 }
 
 /* A task's scope is most of what a task costs, and nearly no body looks at it. Nobody else holds it
- * here (so there are no children and no watches), it has no parent, and nobody else can reach it. */
+ * here (so there are no children and no watches), it has no parent, and nobody else can reach
+ * it. */
 gboolean
 at_cancel_scope_recycle (AtCancelScope *self)
 {

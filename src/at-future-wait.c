@@ -108,7 +108,8 @@ at_future_wait_until (AtFuture *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return wait_for_bits (self, AT_COMPLETION_DONE, "at_future_wait ()", end_time, cancellable, error);
+  return wait_for_bits (self, AT_COMPLETION_DONE, "at_future_wait ()", end_time, cancellable,
+                        error);
 }
 
 static void
@@ -187,7 +188,8 @@ at_future_wait_async (AtFuture *self,
  *
  * Ends [method@At.Future.wait_async].
  *
- * Returns: %TRUE once the task has ended; %FALSE with the error of the cancellable, never the task's
+ * Returns: %TRUE once the task has ended; %FALSE with the error of the cancellable, never the
+ *   task's
  *
  * Since: 0.1
  */

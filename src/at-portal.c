@@ -40,7 +40,8 @@
  *
  * In a forked child every portal of the parent is refused with `AT_ERROR_NOT_RUNNING`.
  *
- * The idea comes from anyio's [blocking portal](https://anyio.readthedocs.io/en/stable/threads.html).
+ * The idea comes from anyio's
+ * [blocking portal](https://anyio.readthedocs.io/en/stable/threads.html).
  *
  * Since: 0.1
  */
@@ -74,7 +75,8 @@ static guint signals[N_SIGNALS];
 
 static void initable_iface_init (GInitableIface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (AtPortal, at_portal, G_TYPE_OBJECT, G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, initable_iface_init))
+G_DEFINE_FINAL_TYPE_WITH_CODE (AtPortal, at_portal, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, initable_iface_init))
 
 static void
 at_portal_constructed (GObject *object)
@@ -209,7 +211,8 @@ at_portal_class_init (AtPortalClass *klass)
    */
   signals[UNHANDLED_ERROR] = g_signal_new ("unhandled-error", AT_TYPE_PORTAL, G_SIGNAL_RUN_LAST, 0,
                                            NULL, NULL, NULL, G_TYPE_NONE, 2,
-                                           G_TYPE_ERROR | G_SIGNAL_TYPE_STATIC_SCOPE, G_TYPE_STRING);
+                                           G_TYPE_ERROR | G_SIGNAL_TYPE_STATIC_SCOPE,
+                                           G_TYPE_STRING);
 }
 
 static void
@@ -589,8 +592,8 @@ spawn_and_join (AtPortal *self,
  * Starts an asynchronous function on the portal's thread, and waits for its result.
  *
  * Returns only when the body has really ended, also after a cancellation, so @user_data may live on
- * the caller's stack. Blocks; on the portal's own thread, and where the wait would close a cycle, it
- * fails at once with `AT_ERROR_WRONG_THREAD`.
+ * the caller's stack. Blocks; on the portal's own thread, and where the wait would close a cycle,
+ * it fails at once with `AT_ERROR_WRONG_THREAD`.
  *
  * Returns: (transfer full): the value, to be freed with `g_boxed_free (G_TYPE_VALUE, value)`; %NULL
  *   with the body's error, with `AT_ERROR_NOT_RUNNING` or `AT_ERROR_WRONG_THREAD`

@@ -200,7 +200,8 @@ end_if_idle (AtRuntime *self)
       !g_main_context_acquire (self->context))
     return;
 
-  if (at_runtime_is_finished (self) && self->source != NULL && !g_source_is_destroyed (self->source))
+  if (at_runtime_is_finished (self) && self->source != NULL &&
+      !g_source_is_destroyed (self->source))
     at_runtime_end (self);
 
   g_main_context_release (self->context);
@@ -223,7 +224,8 @@ at_runtime_stop (AtRuntime *self,
     {
       tasks = g_ptr_array_new_with_free_func (g_object_unref);
 
-      /* Sequentially consistent against task_taken (): a task that is missing in the list sees it. */
+      /* Sequentially consistent against task_taken (): a task that is missing in the list sees
+       * it. */
       at_atomic_store (&self->cancels_all, 1, seq_cst);
 
       g_mutex_lock (&self->lock);

@@ -344,7 +344,8 @@ relax_processor (void)
 
 /* A wait that ends within microseconds is cheaper to spin for than to sleep for: waking a thread
  * takes longer. Credit is won by spins that ended well, and spent by those that did not; once it is
- * gone, every 64th wait tries again. A thread that sleeps for long spins for a moment and no more. */
+ * gone, every 64th wait tries again. A thread that sleeps for long spins for a moment and no
+ * more. */
 gint64
 at_thread_spin_begin (void)
 {

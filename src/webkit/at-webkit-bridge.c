@@ -46,10 +46,9 @@
 
 /* How a message is known to be from our script in an allowed page: WebKit tells neither the frame
  * nor the origin of a message, and every frame of every page sees the handler. So the script, which
- * WebKit injects into the top frame of allowed pages only, holds a token of this bridge in a closure
- * and begins each message with it. With it goes a nonce of the document: after a reload the old
- * document can still send, and still has answers coming.
- * */
+ * WebKit injects into the top frame of allowed pages only, holds a token of this bridge in a
+ * closure and begins each message with it. With it goes a nonce of the document: after a reload
+ * the old document can still send, and still has answers coming. */
 
 #define HANDLER "asynctools"
 #define DEFAULT_MAX_MESSAGE_SIZE (16 * 1024 * 1024)

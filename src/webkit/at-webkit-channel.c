@@ -130,8 +130,8 @@ read_id (JsonNode   *arguments,
  * Keep the reference as long as there is something to send. A channel that is not taken is closed
  * with @invocation.
  *
- * Returns: (transfer full): the channel; `NULL` with `AT_ERROR_INVALID_ARGUMENTS` if the page passed
- *   none there
+ * Returns: (transfer full): the channel; `NULL` with `AT_ERROR_INVALID_ARGUMENTS` if the page
+ *   passed none there
  *
  * Since: 0.1
  */

@@ -188,7 +188,8 @@ append_frame (AtWebKitOutbox *outbox,
   g_string_append_c (outbox->frames, ']');
 }
 
-/* With the lock. TRUE once for all frames until the page is answered: the caller then calls wake (). */
+/* With the lock. TRUE once for all frames until the page is answered: the caller then calls
+ * wake (). */
 static gboolean
 needs_wake (AtWebKitOutbox *outbox)
 {
