@@ -10,6 +10,8 @@
 #include "at-enum-types.h"
 #include "at-error.h"
 #include "at-event.h"
+#include "at-file-entry.h"
+#include "at-file-tasks.h"
 #include "at-future.h"
 #include "at-invocation.h"
 #include "at-lock.h"
