@@ -220,7 +220,8 @@ at_receive_stream_receive (AtReceiveStream *self,
  *
  * Receives a value as [method@At.ReceiveStream.receive] does, for language bindings.
  *
- * Returns: (transfer none): the value, valid until this thread's next such call
+ * Returns: (transfer none) (nullable): the value, valid until this thread's next such call; `NULL`
+ *   without an error if `NULL` was sent
  *
  * Since: 0.1
  */
@@ -303,7 +304,8 @@ at_receive_stream_receive_finish (AtReceiveStream *self,
  *
  * Finishes [method@At.ReceiveStream.receive_async], for language bindings.
  *
- * Returns: (transfer none): the value, valid until this thread's next such call
+ * Returns: (transfer none) (nullable): the value, valid until this thread's next such call; `NULL`
+ *   without an error if `NULL` was sent
  *
  * Since: 0.1
  */
@@ -359,7 +361,8 @@ at_receive_stream_try_receive (AtReceiveStream *self,
  *
  * Receives a value as [method@At.ReceiveStream.try_receive] does, for language bindings.
  *
- * Returns: (transfer none): the value, valid until this thread's next such call
+ * Returns: (transfer none) (nullable): the value, valid until this thread's next such call; `NULL`
+ *   without an error if `NULL` was sent
  *
  * Since: 0.1
  */
