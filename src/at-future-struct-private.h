@@ -25,7 +25,8 @@ struct _AtFuture
   GObject parent_instance;
 
   AtItem     item;
-  AtRuntime *runtime; /* valid until done, unless held */
+  AtRuntime *runtime;    /* valid until done, unless held */
+  guint      generation; /* of the process; in a forked child the task never ends */
 
   /*< atomic >*/
   AtWord                      word;

@@ -34,7 +34,7 @@ wait_for_bits (AtFuture *self,
 
   if (at_atomic_load (&self->word, acquire) & bits)
     return TRUE;
-  if (!at_runtime_lives_here (self->runtime))
+  if (G_UNLIKELY (self->generation != at_thread_get_generation ()))
     {
       g_propagate_error (error, at_runtime_refusal (self->runtime));
       return FALSE;
@@ -146,7 +146,7 @@ wait_async (AtFuture *self,
   AtAnswer *answer;
 
   (g_task_set_source_tag) (task, tag);
-  if (!at_future_is_done (self) && !at_runtime_lives_here (self->runtime))
+  if (!at_future_is_done (self) && self->generation != at_thread_get_generation ())
     {
       g_task_return_error (task, at_runtime_refusal (self->runtime));
       return;

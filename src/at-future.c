@@ -206,6 +206,7 @@ at_future_new (AtRuntime *runtime,
 
   at_atomic_init (&self->word, 0u);
   self->runtime = runtime;
+  self->generation = at_thread_get_generation ();
   self->func = func;
   self->user_data = user_data;
   self->destroy = destroy;
