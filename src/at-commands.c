@@ -375,7 +375,7 @@ at_commands_run (AtCommands *self,
   if (!at_invocation_begin (invocation, task))
     {
       g_task_return_new_error (task, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS,
-                               _ ("The invocation of command “%s” was used before"), name);
+                               _("The invocation of command “%s” was used before"), name);
       return;
     }
 
@@ -383,7 +383,7 @@ at_commands_run (AtCommands *self,
   if (registration == NULL)
     {
       at_invocation_return_error (invocation, AT_ERROR, AT_ERROR_UNKNOWN_COMMAND,
-                                  _ ("There is no command “%s”; register it, or check how it is "
+                                  _("There is no command “%s”; register it, or check how it is "
                                      "spelt"),
                                   name);
       return;
@@ -391,7 +391,7 @@ at_commands_run (AtCommands *self,
 
   if (arguments != NULL && !at_json_validate (arguments, strlen (arguments), &error))
     {
-      g_prefix_error (&error, _ ("Arguments of command “%s”: "), name);
+      g_prefix_error (&error, _("Arguments of command “%s”: "), name);
       at_invocation_return_gerror (invocation, error);
       return;
     }

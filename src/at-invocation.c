@@ -137,7 +137,7 @@ at_invocation_finalize (GObject *object)
 
   if (task != NULL && answer_claim (self->answer, ANSWER_GIVEN))
     g_task_return_new_error (task, AT_ERROR, AT_ERROR_NOT_ANSWERED,
-                             _ ("The handler of command “%s” dropped the call without an answer"),
+                             _("The handler of command “%s” dropped the call without an answer"),
                              self->command);
 
   if (self->release != NULL)
@@ -465,20 +465,22 @@ at_invocation_get_arguments_node (AtInvocation *self,
 
   node = at_json_parse (self->arguments, strlen (self->arguments), error);
   if (node == NULL)
-    g_prefix_error (error, _ ("Arguments of command “%s”: "), self->command);
+    g_prefix_error (error, _("Arguments of command “%s”: "), self->command);
   return node;
 }
 
 /**
  * at_invocation_get_arguments_variant:
  * @self: an invocation
- * @signature: (nullable): the expected type, or `NULL` to take what fits best
+ * @signature: (nullable): the expected type, a definite one, or `NULL` to take what fits best
  * @error: return location for an error
  *
  * Reads the arguments as a value of a given type.
  *
- * A JSON array fits a tuple or an array, an object a dictionary, as with
- * [func@Json.gvariant_deserialize]. No arguments are the empty tuple.
+ * An array fits a tuple or an array, an object a dictionary, `null` a maybe, a number each numeric
+ * type whose range it is in. A variant takes anything: booleans, strings, 64-bit integers, doubles,
+ * `av`, `a{sv}` and `mv`. Nothing is converted between text and numbers. No arguments are the empty
+ * tuple.
  *
  * Returns: (transfer full): the arguments, not floating; `NULL` with `AT_ERROR_INVALID_ARGUMENTS`
  *   if they do not fit @signature
@@ -491,11 +493,13 @@ at_invocation_get_arguments_variant (AtInvocation *self,
                                      GError **error)
 {
   g_autoptr (JsonNode) node = NULL;
-  g_autoptr (GError) mismatch = NULL;
   GVariant *value;
 
   g_return_val_if_fail (AT_IS_INVOCATION (self), NULL);
   g_return_val_if_fail (signature == NULL || g_variant_type_string_is_valid (signature), NULL);
+  g_return_val_if_fail (signature == NULL ||
+                          g_variant_type_is_definite (G_VARIANT_TYPE (signature)),
+                        NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   if (self->arguments == NULL && (signature == NULL || g_str_equal (signature, "()")))
@@ -505,16 +509,10 @@ at_invocation_get_arguments_variant (AtInvocation *self,
   if (node == NULL)
     return NULL;
 
-  value = json_gvariant_deserialize (node, signature, &mismatch);
+  value = at_json_to_variant (node, signature != NULL ? G_VARIANT_TYPE (signature) : NULL, error);
   if (value == NULL)
-    {
-      g_set_error (error, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS,
-                   _ ("Arguments of command “%s” do not fit the type “%s”: %s"),
-                   self->command, signature != NULL ? signature : "*", mismatch->message);
-      return NULL;
-    }
-
-  return g_variant_take_ref (value);
+    g_prefix_error (error, _("Arguments of command “%s”: "), self->command);
+  return value;
 }
 
 /**
@@ -660,7 +658,7 @@ return_json_text (AtInvocation *self,
   if (!at_json_validate (json, strlen (json), &error))
     {
       at_invocation_return_error (self, AT_ERROR, AT_ERROR_INVALID_RESULT,
-                                  _ ("The result of command “%s” cannot be sent: %s"),
+                                  _("The result of command “%s” cannot be sent: %s"),
                                   self->command, error->message);
       return;
     }

@@ -19,4 +19,9 @@ JsonNode *at_json_parse    (const char  *text,
                             gsize        length,
                             GError     **error);
 
+/* The tree as a value of a definite type, or of what fits best. What does not fit is refused. */
+GVariant *at_json_to_variant (JsonNode           *node,
+                              const GVariantType *type,
+                              GError            **error);
+
 G_END_DECLS

@@ -74,7 +74,7 @@ read_literal (Reader *reader,
 
   if ((gsize) (reader->end - reader->next) < length ||
       memcmp (reader->next, literal, length) != 0)
-    return refuse (reader, _ ("Not JSON: an unknown word"));
+    return refuse (reader, _("Not JSON: an unknown word"));
 
   reader->next += length;
   return TRUE;
@@ -87,14 +87,14 @@ read_hex4 (Reader *reader,
   gunichar value = 0;
 
   if (reader->end - reader->next < 4)
-    return refuse (reader, _ ("Not JSON: an incomplete escape"));
+    return refuse (reader, _("Not JSON: an incomplete escape"));
 
   for (int i = 0; i < 4; i++)
     {
       int digit = g_ascii_xdigit_value (reader->next[i]);
 
       if (digit < 0)
-        return refuse (reader, _ ("Not JSON: an incomplete escape"));
+        return refuse (reader, _("Not JSON: an incomplete escape"));
       value = value << 4 | (gunichar) digit;
     }
 
@@ -113,13 +113,13 @@ read_escape (Reader *reader,
   gunichar c, low;
 
   if (reader->next == reader->end)
-    return refuse (reader, _ ("Not JSON: an incomplete escape"));
+    return refuse (reader, _("Not JSON: an incomplete escape"));
 
   if (*reader->next != 'u')
     {
       found = *reader->next != '\0' ? strchr (escapes, *reader->next) : NULL;
       if (found == NULL)
-        return refuse (reader, _ ("Not JSON: an unknown escape"));
+        return refuse (reader, _("Not JSON: an unknown escape"));
       reader->next++;
       if (out != NULL)
         g_string_append_c (out, plain[found - escapes]);
@@ -133,7 +133,7 @@ read_escape (Reader *reader,
     return TRUE;
 
   if (c == 0)
-    return refuse (reader, _ ("A string has a NUL character: read the JSON as text instead"));
+    return refuse (reader, _("A string has a NUL character: read the JSON as text instead"));
   if (c >= 0xd800 && c < 0xdc00 && reader->end - reader->next >= 2 &&
       reader->next[0] == '\\' && reader->next[1] == 'u')
     {
@@ -144,7 +144,7 @@ read_escape (Reader *reader,
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
   if (c >= 0xd800 && c < 0xe000)
-    return refuse (reader, _ ("A string has half a surrogate pair: read the JSON as text instead"));
+    return refuse (reader, _("A string has half a surrogate pair: read the JSON as text instead"));
 
   g_string_append_unichar (out, c);
   return TRUE;
@@ -169,8 +169,8 @@ read_string (Reader *reader,
         return TRUE;
       if (!take (reader, '\\'))
         return refuse (reader, reader->next == reader->end
-                                 ? _ ("Not JSON: an unfinished string")
-                                 : _ ("Not JSON: a control character in a string"));
+                                 ? _("Not JSON: an unfinished string")
+                                 : _("Not JSON: a control character in a string"));
       if (!read_escape (reader, out))
         return FALSE;
     }
@@ -183,7 +183,7 @@ read_digits (Reader *reader)
 
   while (reader->next < reader->end && g_ascii_isdigit (*reader->next))
     reader->next++;
-  return reader->next > first || refuse (reader, _ ("Not JSON: a digit is missing"));
+  return reader->next > first || refuse (reader, _("Not JSON: a digit is missing"));
 }
 
 static gboolean
@@ -230,7 +230,7 @@ read_number (Reader *reader,
     }
   real = g_ascii_strtod (text, NULL);
   if (!isfinite (real))
-    return refuse (reader, _ ("A number is too large for a double: read the JSON as text instead"));
+    return refuse (reader, _("A number is too large for a double: read the JSON as text instead"));
   *out = json_node_init_double (json_node_alloc (), real);
   return TRUE;
 }
@@ -255,7 +255,7 @@ read_array (Reader *reader,
         }
       while (take (reader, ','));
       if (!take (reader, ']'))
-        return refuse (reader, _ ("Not JSON: a “,” or “]” is missing"));
+        return refuse (reader, _("Not JSON: a “,” or “]” is missing"));
     }
 
   if (out != NULL)
@@ -279,12 +279,12 @@ read_object (Reader *reader,
 
           skip_space (reader);
           if (!take (reader, '"'))
-            return refuse (reader, _ ("Not JSON: a member's name is missing"));
+            return refuse (reader, _("Not JSON: a member's name is missing"));
           if (!read_string (reader, name))
             return FALSE;
           skip_space (reader);
           if (!take (reader, ':'))
-            return refuse (reader, _ ("Not JSON: a “:” is missing"));
+            return refuse (reader, _("Not JSON: a “:” is missing"));
           if (!read_value (reader, out != NULL ? &member : NULL))
             return FALSE;
           if (object != NULL)
@@ -292,7 +292,7 @@ read_object (Reader *reader,
         }
       while (take (reader, ','));
       if (!take (reader, '}'))
-        return refuse (reader, _ ("Not JSON: a “,” or “}” is missing"));
+        return refuse (reader, _("Not JSON: a “,” or “}” is missing"));
     }
 
   if (out != NULL)
@@ -350,12 +350,12 @@ read_value (Reader *reader,
 
   skip_space (reader);
   if (reader->next == reader->end)
-    return refuse (reader, _ ("Not JSON: a value is missing"));
+    return refuse (reader, _("Not JSON: a value is missing"));
 
   if (*reader->next == '[' || *reader->next == '{')
     {
       if (reader->depth == AT_JSON_MAX_DEPTH)
-        return refuse (reader, _ ("The JSON nests deeper than %d levels"), AT_JSON_MAX_DEPTH);
+        return refuse (reader, _("The JSON nests deeper than %d levels"), AT_JSON_MAX_DEPTH);
       reader->depth++;
       read = *reader->next++ == '[' ? read_array (reader, out) : read_object (reader, out);
       reader->depth--;
@@ -376,7 +376,7 @@ read_text (const char *text,
   Reader reader = { .start = text, .next = text, .end = text + length, .error = error };
 
   if (!g_utf8_validate_len (text, length, &reader.next))
-    return refuse (&reader, _ ("Not JSON: no UTF-8"));
+    return refuse (&reader, _("Not JSON: no UTF-8"));
 
   reader.next = text;
   if (!read_value (&reader, out))
@@ -385,7 +385,7 @@ read_text (const char *text,
     {
       if (out != NULL)
         g_clear_pointer (out, json_node_unref);
-      return refuse (&reader, _ ("Not JSON: something follows the value"));
+      return refuse (&reader, _("Not JSON: something follows the value"));
     }
 
   return TRUE;
