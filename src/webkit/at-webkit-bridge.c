@@ -50,7 +50,8 @@
  * closure and begins each message with it. With it goes a nonce of the document: after a reload
  * the old document can still send, and still has answers coming. */
 
-#define HANDLER "asynctools"
+#define HANDLER                  "asynctools"
+#define BRIDGE_KEY               "at-webkit-bridge"
 #define DEFAULT_MAX_MESSAGE_SIZE (16 * 1024 * 1024)
 
 /* What comes with the program. */
@@ -58,22 +59,22 @@ static const char *const default_allowed_uris[] = { "at://app/*", "resource:///*
 
 struct _AtWebKitBridge
 {
-  GObject                   parent_instance;
+  GObject parent_instance;
 
-  WebKitWebView            *view;        /* not referenced: it keeps us, and tells when it goes */
-  AtPortal                 *portal;
-  AtCommands               *commands;
-  char                    **allowed_uris;
-  guint                     max_message_size;
+  WebKitWebView *view; /* not referenced: it keeps us, and tells when it goes */
+  AtPortal *portal;
+  AtCommands *commands;
+  char **allowed_uris;
+  guint max_message_size;
 
-  char                     *token;
+  char *token;
   WebKitUserContentManager *manager;
-  WebKitUserScript         *script;
-  gulong                    message_id, load_id, terminated_id, destroy_id;
+  WebKitUserScript *script;
+  gulong message_id, load_id, terminated_id, destroy_id;
 
-  AtWebKitDocument         *document;
-  guint                     n_loads;         /* loads that have started */
-  guint                     document_load;   /* the one that brought the document */
+  AtWebKitDocument *document;
+  guint n_loads;       /* loads that have started */
+  guint document_load; /* the one that brought the document */
 };
 
 enum
@@ -90,13 +91,11 @@ static GParamSpec *properties[N_PROPS];
 
 G_DEFINE_FINAL_TYPE (AtWebKitBridge, at_webkit_bridge, G_TYPE_OBJECT)
 
-static G_DEFINE_QUARK (at-webkit-bridge, bridge)
-
 /* Messages, on the main thread */
 
 static void
 leave (AtWebKitBridge *self,
-       const char     *reason)
+       const char *reason)
 {
   if (self->document != NULL)
     at_webkit_document_leave (g_steal_pointer (&self->document), reason);
@@ -104,11 +103,11 @@ leave (AtWebKitBridge *self,
 
 static void
 on_hello (AtWebKitBridge *self,
-          const AtWebKitHead    *head,
-          GBytes         *message)
+          const AtWebKitHead *head,
+          GBytes *message)
 {
-  gsize            size;
-  const char      *text = g_bytes_get_data (message, &size);
+  gsize size;
+  const char *text = g_bytes_get_data (message, &size);
   g_autofree char *uri = g_utf8_make_valid (text + head->length, size - head->length);
 
   leave (self, _("The page was left"));
@@ -117,11 +116,11 @@ on_hello (AtWebKitBridge *self,
 }
 
 static gboolean
-on_invoke (AtWebKitBridge   *self,
-           const AtWebKitHead      *head,
-           GBytes           *message,
+on_invoke (AtWebKitBridge *self,
+           const AtWebKitHead *head,
+           GBytes *message,
            AtWebKitQuestion *question,
-           GError          **error)
+           GError **error)
 {
   g_autoptr (AtFuture) future = NULL;
 
@@ -145,11 +144,11 @@ on_invoke (AtWebKitBridge   *self,
 
 /* TRUE if question was taken or answered. */
 static gboolean
-on_known_message (AtWebKitBridge   *self,
-                  const AtWebKitHead      *head,
-                  GBytes           *message,
+on_known_message (AtWebKitBridge *self,
+                  const AtWebKitHead *head,
+                  GBytes *message,
                   AtWebKitQuestion *question,
-                  GError          **error)
+                  GError **error)
 {
   if (g_str_equal (head->op, "hello") &&
       (self->document == NULL || !at_webkit_document_has_nonce (self->document, head->nonce)))
@@ -186,15 +185,15 @@ on_known_message (AtWebKitBridge   *self,
 
 static gboolean
 on_message (WebKitUserContentManager *manager,
-            JSCValue                 *value,
+            JSCValue *value,
             WebKitScriptMessageReply *reply,
-            gpointer                  user_data)
+            gpointer user_data)
 {
-  g_autoptr (AtWebKitBridge)   self = g_object_ref (user_data);
+  g_autoptr (AtWebKitBridge) self = g_object_ref (user_data);
   g_autoptr (AtWebKitQuestion) question = at_webkit_question_new (reply, value);
-  g_autoptr (GBytes)           message = NULL;
-  g_autoptr (GError)           error = NULL;
-  AtWebKitHead                 head;
+  g_autoptr (GBytes) message = NULL;
+  g_autoptr (GError) error = NULL;
+  AtWebKitHead head;
 
   if (jsc_value_is_string (value))
     message = jsc_value_to_string_as_bytes (value);
@@ -202,11 +201,11 @@ on_message (WebKitUserContentManager *manager,
   if (message == NULL || !at_webkit_head_read (&head, message, self->token))
     g_set_error_literal (&error, AT_ERROR, AT_ERROR_PERMISSION_DENIED,
                          _("Only pages that the application allows may call it, and only with "
-                           "at.invoke ()"));
+                            "at.invoke ()"));
   else if (g_bytes_get_size (message) - head.length > self->max_message_size)
     g_set_error (&error, AT_ERROR, AT_ERROR_TOO_LARGE,
                  _("The call has %" G_GSIZE_FORMAT " bytes, and at most %u are allowed; send it in "
-                   "parts"),
+                    "parts"),
                  g_bytes_get_size (message) - head.length, self->max_message_size);
   else if (on_known_message (self, &head, message, question, &error))
     question = NULL;
@@ -221,7 +220,7 @@ on_message (WebKitUserContentManager *manager,
 /* Documents */
 
 static void
-on_load_changed (WebKitWebView  *view,
+on_load_changed (WebKitWebView *view,
                  WebKitLoadEvent event,
                  AtWebKitBridge *self)
 {
@@ -233,9 +232,9 @@ on_load_changed (WebKitWebView  *view,
 }
 
 static void
-on_terminated (WebKitWebView                    *view,
+on_terminated (WebKitWebView *view,
                WebKitWebProcessTerminationReason reason,
-               AtWebKitBridge                   *self)
+               AtWebKitBridge *self)
 {
   leave (self, _("The page's process ended"));
 }
@@ -243,7 +242,7 @@ on_terminated (WebKitWebView                    *view,
 static char *
 make_token (void)
 {
-  guint8   random[AT_WEBKIT_SECRET_LENGTH / 2];
+  guint8 random[AT_WEBKIT_SECRET_LENGTH / 2];
   GString *token = g_string_sized_new (AT_WEBKIT_SECRET_LENGTH);
 
   while (getrandom (random, sizeof random, 0) != sizeof random)
@@ -258,8 +257,8 @@ static char *
 make_settings (AtWebKitBridge *self)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode)    node = NULL;
-  g_autoptr (GEnumClass)  codes = g_type_class_ref (AT_TYPE_ERROR);
+  g_autoptr (JsonNode) node = NULL;
+  g_autoptr (GEnumClass) codes = g_type_class_ref (AT_TYPE_ERROR);
 
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "token");
@@ -299,9 +298,10 @@ remove_script (AtWebKitBridge *self)
 static void
 put_script (AtWebKitBridge *self)
 {
-  g_autoptr (GBytes)  resource = NULL;
+  g_autoptr (GBytes) resource = NULL;
   g_autoptr (GString) source = NULL;
-  g_autofree char    *settings = NULL;
+  g_autofree char *settings = NULL;
+  g_autofree char *argument = NULL;
 
   if (self->manager == NULL)
     return;
@@ -316,8 +316,8 @@ put_script (AtWebKitBridge *self)
   g_assert (resource != NULL);
   source = g_string_new_len (g_bytes_get_data (resource, NULL), g_bytes_get_size (resource));
   settings = make_settings (self);
-  g_string_replace (source, "ASYNCTOOLS_SETTINGS)", settings, 0);
-  g_string_append (source, ")");
+  argument = g_strconcat ("(", settings, ")", NULL);
+  g_string_replace (source, "(ASYNCTOOLS_SETTINGS)", argument, 0);
 
   self->script = webkit_user_script_new (source->str,
                                          WEBKIT_USER_CONTENT_INJECT_TOP_FRAME,
@@ -329,7 +329,7 @@ put_script (AtWebKitBridge *self)
 static void
 at_webkit_bridge_constructed (GObject *object)
 {
-  AtWebKitBridge           *self = AT_WEBKIT_BRIDGE (object);
+  AtWebKitBridge *self = AT_WEBKIT_BRIDGE (object);
   WebKitUserContentManager *manager;
 
   G_OBJECT_CLASS (at_webkit_bridge_parent_class)->constructed (object);
@@ -357,8 +357,7 @@ at_webkit_bridge_constructed (GObject *object)
   self->destroy_id = g_signal_connect_swapped (self->view, "destroy",
                                                G_CALLBACK (at_webkit_bridge_close), self);
   put_script (self);
-  g_object_set_qdata_full (G_OBJECT (self->view), bridge_quark (), g_object_ref (self),
-                           g_object_unref);
+  g_object_set_data_full (G_OBJECT (self->view), BRIDGE_KEY, g_object_ref (self), g_object_unref);
 }
 
 static void
@@ -385,9 +384,9 @@ at_webkit_bridge_finalize (GObject *object)
 }
 
 static void
-at_webkit_bridge_get_property (GObject    *object,
-                               guint       prop_id,
-                               GValue     *value,
+at_webkit_bridge_get_property (GObject *object,
+                               guint prop_id,
+                               GValue *value,
                                GParamSpec *pspec)
 {
   AtWebKitBridge *self = AT_WEBKIT_BRIDGE (object);
@@ -415,10 +414,10 @@ at_webkit_bridge_get_property (GObject    *object,
 }
 
 static void
-at_webkit_bridge_set_property (GObject      *object,
-                               guint         prop_id,
+at_webkit_bridge_set_property (GObject *object,
+                               guint prop_id,
                                const GValue *value,
-                               GParamSpec   *pspec)
+                               GParamSpec *pspec)
 {
   AtWebKitBridge *self = AT_WEBKIT_BRIDGE (object);
 
@@ -535,8 +534,8 @@ at_webkit_bridge_init (AtWebKitBridge *self)
  */
 AtWebKitBridge *
 at_webkit_bridge_new (WebKitWebView *view,
-                      AtPortal      *portal,
-                      AtCommands    *commands)
+                      AtPortal *portal,
+                      AtCommands *commands)
 {
   g_return_val_if_fail (WEBKIT_IS_WEB_VIEW (view), NULL);
   g_return_val_if_fail (AT_IS_PORTAL (portal), NULL);
@@ -636,7 +635,7 @@ at_webkit_bridge_get_allowed_uris (AtWebKitBridge *self)
  * Since: 0.1
  */
 void
-at_webkit_bridge_set_allowed_uris (AtWebKitBridge    *self,
+at_webkit_bridge_set_allowed_uris (AtWebKitBridge *self,
                                    const char *const *allowed_uris)
 {
   char **copy;
@@ -682,7 +681,7 @@ at_webkit_bridge_get_max_message_size (AtWebKitBridge *self)
  */
 void
 at_webkit_bridge_set_max_message_size (AtWebKitBridge *self,
-                                       guint           max_message_size)
+                                       guint max_message_size)
 {
   g_return_if_fail (AT_WEBKIT_IS_BRIDGE (self));
   g_return_if_fail (max_message_size <= G_MAXINT);
@@ -707,7 +706,7 @@ at_webkit_bridge_set_max_message_size (AtWebKitBridge *self,
 void
 at_webkit_bridge_close (AtWebKitBridge *self)
 {
-  g_autoptr (WebKitWebView)            view = NULL;
+  g_autoptr (WebKitWebView) view = NULL;
   g_autoptr (WebKitUserContentManager) manager = NULL;
 
   g_return_if_fail (AT_WEBKIT_IS_BRIDGE (self));
@@ -726,5 +725,5 @@ at_webkit_bridge_close (AtWebKitBridge *self)
   leave (self, _("The page's view was closed"));
 
   /* Perhaps the last reference. */
-  g_object_set_qdata (G_OBJECT (view), bridge_quark (), NULL);
+  g_object_set_data (G_OBJECT (view), BRIDGE_KEY, NULL);
 }

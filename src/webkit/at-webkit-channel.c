@@ -39,14 +39,14 @@
 
 struct _AtWebKitChannel
 {
-  GObject       parent_instance;
+  GObject parent_instance;
 
-  AtWebKitLane *lane;    /* NULL if nobody passed it */
+  AtWebKitLane *lane; /* NULL if nobody passed it */
 };
 
 G_DEFINE_FINAL_TYPE (AtWebKitChannel, at_webkit_channel, G_TYPE_OBJECT)
 
-static G_DEFINE_QUARK (at-webkit-channels, channels)
+#define CHANNELS_KEY "at-webkit-channels"
 
 static void
 at_webkit_channel_finalize (GObject *object)
@@ -72,10 +72,10 @@ at_webkit_channel_init (AtWebKitChannel *self)
 }
 
 void
-at_webkit_channel_attach (AtInvocation   *invocation,
+at_webkit_channel_attach (AtInvocation *invocation,
                           AtWebKitOutbox *outbox,
-                          const guint    *ids,
-                          guint           n_ids)
+                          const guint *ids,
+                          guint n_ids)
 {
   GHashTable *channels;
 
@@ -91,17 +91,17 @@ at_webkit_channel_attach (AtInvocation   *invocation,
       g_hash_table_insert (channels, GUINT_TO_POINTER (ids[i]), self);
     }
 
-  g_object_set_qdata_full (G_OBJECT (invocation), channels_quark (), channels,
-                           (GDestroyNotify) g_hash_table_unref);
+  g_object_set_data_full (G_OBJECT (invocation), CHANNELS_KEY, channels,
+                          (GDestroyNotify) g_hash_table_unref);
 }
 
 static gboolean
-read_id (JsonNode   *arguments,
+read_id (JsonNode *arguments,
          const char *member,
-         guint      *id)
+         guint *id)
 {
   JsonNode *node = arguments;
-  gint64    value;
+  gint64 value;
 
   if (member != NULL)
     {
@@ -137,13 +137,13 @@ read_id (JsonNode   *arguments,
  */
 AtWebKitChannel *
 at_webkit_channel_from_invocation (AtInvocation *invocation,
-                                   const char   *member,
-                                   GError      **error)
+                                   const char *member,
+                                   GError **error)
 {
   g_autoptr (JsonNode) arguments = NULL;
-  GHashTable          *channels;
-  AtWebKitChannel     *self = NULL;
-  guint                id;
+  GHashTable *channels;
+  AtWebKitChannel *self = NULL;
+  guint id;
 
   g_return_val_if_fail (AT_IS_INVOCATION (invocation), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -152,7 +152,7 @@ at_webkit_channel_from_invocation (AtInvocation *invocation,
   if (arguments == NULL)
     return NULL;
 
-  channels = g_object_get_qdata (G_OBJECT (invocation), channels_quark ());
+  channels = g_object_get_data (G_OBJECT (invocation), CHANNELS_KEY);
   if (channels != NULL && read_id (arguments, member, &id))
     self = g_hash_table_lookup (channels, GUINT_TO_POINTER (id));
   if (self == NULL)
@@ -168,8 +168,8 @@ at_webkit_channel_from_invocation (AtInvocation *invocation,
 
 static gboolean
 check (AtWebKitChannel *self,
-       const char      *json,
-       GError         **error)
+       const char *json,
+       GError **error)
 {
   if (self->lane == NULL)
     {
@@ -202,8 +202,8 @@ check (AtWebKitChannel *self,
  */
 gboolean
 at_webkit_channel_try_send (AtWebKitChannel *self,
-                            const char      *json,
-                            GError         **error)
+                            const char *json,
+                            GError **error)
 {
   g_return_val_if_fail (AT_WEBKIT_IS_CHANNEL (self), FALSE);
   g_return_val_if_fail (json != NULL, FALSE);
@@ -227,13 +227,13 @@ at_webkit_channel_try_send (AtWebKitChannel *self,
  * Since: 0.1
  */
 void
-at_webkit_channel_send_async (AtWebKitChannel    *self,
-                              const char         *json,
-                              GCancellable       *cancellable,
+at_webkit_channel_send_async (AtWebKitChannel *self,
+                              const char *json,
+                              GCancellable *cancellable,
                               GAsyncReadyCallback callback,
-                              gpointer            user_data)
+                              gpointer user_data)
 {
-  g_autoptr (GTask)  task = NULL;
+  g_autoptr (GTask) task = NULL;
   g_autoptr (GError) error = NULL;
 
   g_return_if_fail (AT_WEBKIT_IS_CHANNEL (self));
@@ -266,8 +266,8 @@ at_webkit_channel_send_async (AtWebKitChannel    *self,
  */
 gboolean
 at_webkit_channel_send_finish (AtWebKitChannel *self,
-                               GAsyncResult    *result,
-                               GError         **error)
+                               GAsyncResult *result,
+                               GError **error)
 {
   g_return_val_if_fail (AT_WEBKIT_IS_CHANNEL (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
@@ -290,7 +290,7 @@ at_webkit_channel_send_finish (AtWebKitChannel *self,
  */
 void
 at_webkit_channel_close (AtWebKitChannel *self,
-                         const GError    *reason)
+                         const GError *reason)
 {
   g_return_if_fail (AT_WEBKIT_IS_CHANNEL (self));
 

@@ -8,29 +8,29 @@
 struct _AtWebKitQuestion
 {
   WebKitScriptMessageReply *reply;
-  JSCContext               *context;
+  JSCContext *context;
 };
 
 /* A call outlives its document: its future still ends, unheard. */
 typedef struct
 {
-  AtWebKitDocument *document;    /* NULL once that was left */
-  guint             id;
-  AtFuture         *future;
+  AtWebKitDocument *document; /* NULL once that was left */
+  guint id;
+  AtFuture *future;
   AtWebKitQuestion *question;
 } Call;
 
 struct _AtWebKitDocument
 {
-  char             *nonce;
-  char             *uri;
-  guint             max_message_size;
-  guint             last_id;
-  AtCancelScope    *scope;
-  AtWebKitOutbox   *outbox;
-  AtWebKitQuestion *poll;        /* held until a channel has something */
-  GHashTable       *calls;       /* id → Call, running */
-  GQueue            ended;       /* of Call: done, but messages go first */
+  char *nonce;
+  char *uri;
+  guint max_message_size;
+  guint last_id;
+  AtCancelScope *scope;
+  AtWebKitOutbox *outbox;
+  AtWebKitQuestion *poll; /* held until a channel has something */
+  GHashTable *calls;      /* id → Call, running */
+  GQueue ended;           /* of Call: done, but messages go first */
 };
 
 /* What WebKit makes of what happens to a reply, and so why there is no other way out: one that is
@@ -38,7 +38,7 @@ struct _AtWebKitDocument
  * the process. */
 AtWebKitQuestion *
 at_webkit_question_new (WebKitScriptMessageReply *reply,
-                        JSCValue                 *message)
+                        JSCValue *message)
 {
   AtWebKitQuestion *question = g_new0 (AtWebKitQuestion, 1);
 
@@ -59,7 +59,7 @@ at_webkit_question_free (AtWebKitQuestion *question)
 
 void
 at_webkit_question_answer (AtWebKitQuestion *question,
-                           const char       *json)
+                           const char *json)
 {
   g_autoptr (JSCValue) value = jsc_value_new_string (question->context, json);
 
@@ -68,7 +68,7 @@ at_webkit_question_answer (AtWebKitQuestion *question,
 
 void
 at_webkit_question_fail (AtWebKitQuestion *question,
-                         const GError     *error)
+                         const GError *error)
 {
   g_autofree char *json = at_webkit_error_to_json (error);
 
@@ -87,7 +87,7 @@ static void
 flush (gpointer user_data)
 {
   AtWebKitDocument *document = user_data;
-  g_autofree char  *batch = NULL;
+  g_autofree char *batch = NULL;
 
   if (document->poll == NULL)
     return;
@@ -103,7 +103,7 @@ flush (gpointer user_data)
 AtWebKitDocument *
 at_webkit_document_new (const char *nonce,
                         const char *uri,
-                        guint       max_message_size)
+                        guint max_message_size)
 {
   AtWebKitDocument *document = g_new0 (AtWebKitDocument, 1);
 
@@ -127,11 +127,11 @@ forget (Call *call)
 
 void
 at_webkit_document_leave (AtWebKitDocument *document,
-                          const char       *reason)
+                          const char *reason)
 {
   g_autoptr (AtCancelScope) scope = g_steal_pointer (&document->scope);
-  GHashTableIter            iter;
-  gpointer                  call;
+  GHashTableIter iter;
+  gpointer call;
 
   g_hash_table_iter_init (&iter, document->calls);
   while (g_hash_table_iter_next (&iter, NULL, &call))
@@ -152,7 +152,7 @@ at_webkit_document_leave (AtWebKitDocument *document,
 
 gboolean
 at_webkit_document_has_nonce (AtWebKitDocument *document,
-                              const char       *nonce)
+                              const char *nonce)
 {
   return g_str_equal (document->nonce, nonce);
 }
@@ -177,7 +177,7 @@ at_webkit_document_get_outbox (AtWebKitDocument *document)
 
 gboolean
 at_webkit_document_take_id (AtWebKitDocument *document,
-                            guint             id)
+                            guint id)
 {
   if (id <= document->last_id)
     return FALSE;
@@ -190,8 +190,8 @@ static void
 answer_call (Call *call)
 {
   g_autoptr (GError) error = NULL;
-  const GValue      *value;
-  const char        *json = NULL;
+  const GValue *value;
+  const char *json = NULL;
 
   value = at_future_get_value (call->future, &error);
   if (value != NULL && G_VALUE_HOLDS_STRING (value))
@@ -200,7 +200,7 @@ answer_call (Call *call)
   if (json != NULL && strlen (json) > call->document->max_message_size)
     g_set_error (&error, AT_ERROR, AT_ERROR_TOO_LARGE,
                  _("The result has %" G_GSIZE_FORMAT " bytes, and at most %u are allowed; send it "
-                   "in parts"),
+                    "in parts"),
                  strlen (json), call->document->max_message_size);
   else if (json == NULL && error == NULL)
     g_set_error_literal (&error, AT_ERROR, AT_ERROR_INVALID_RESULT,
@@ -213,11 +213,11 @@ answer_call (Call *call)
 }
 
 static void
-on_done (GObject      *source,
+on_done (GObject *source,
          GAsyncResult *result,
-         gpointer      user_data)
+         gpointer user_data)
 {
-  Call             *call = user_data;
+  Call *call = user_data;
   AtWebKitDocument *document = call->document;
 
   if (document == NULL)
@@ -241,8 +241,8 @@ on_done (GObject      *source,
 
 void
 at_webkit_document_add_call (AtWebKitDocument *document,
-                             guint             id,
-                             AtFuture         *future,
+                             guint id,
+                             AtFuture *future,
                              AtWebKitQuestion *question)
 {
   Call *call = g_new0 (Call, 1);
@@ -258,7 +258,7 @@ at_webkit_document_add_call (AtWebKitDocument *document,
 
 void
 at_webkit_document_cancel (AtWebKitDocument *document,
-                           guint             id)
+                           guint id)
 {
   Call *call = g_hash_table_lookup (document->calls, GUINT_TO_POINTER (id));
 

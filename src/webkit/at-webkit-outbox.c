@@ -16,45 +16,45 @@
 typedef struct
 {
   gatomicrefcount ref_count;
-  AtWebKitLane   *lane;
-  char           *json;
-  GTask          *task;      /* lane's lock: NULL once somebody returns it */
-  AtCancelScope  *scope;     /* a child of the sender's cancellable; NULL without one */
-  GCancellable   *sent;      /* ends the wait for the scope */
+  AtWebKitLane *lane;
+  char *json;
+  GTask *task;          /* lane's lock: NULL once somebody returns it */
+  AtCancelScope *scope; /* a child of the sender's cancellable; NULL without one */
+  GCancellable *sent;   /* ends the wait for the scope */
 } Waiter;
 
 struct _AtWebKitLane
 {
   gatomicrefcount ref_count;
   AtWebKitOutbox *outbox;
-  guint           id;
+  guint id;
 
   /* The outbox's lock */
-  gsize           queued;    /* bytes of it in frames */
-  GQueue          waiters;   /* of Waiter */
-  GError         *end;       /* why it takes no more */
+  gsize queued;   /* bytes of it in frames */
+  GQueue waiters; /* of Waiter */
+  GError *end;    /* why it takes no more */
 };
 
 struct _AtWebKitOutbox
 {
   gatomicrefcount ref_count;
-  guint           max_message_size;
+  guint max_message_size;
 
-  GMutex          lock;      /* innermost; tasks are returned after it is left */
-  GString        *frames;    /* what follows the “[” */
-  GHashTable     *lanes;     /* id → AtWebKitLane, those that are open */
-  gboolean        asked;     /* the page waits for frames */
-  gboolean        waking;    /* ready is on its way to the main thread */
-  gboolean        closed;
+  GMutex lock;       /* innermost; tasks are returned after it is left */
+  GString *frames;   /* what follows the “[” */
+  GHashTable *lanes; /* id → AtWebKitLane, those that are open */
+  gboolean asked;    /* the page waits for frames */
+  gboolean waking;   /* ready is on its way to the main thread */
+  gboolean closed;
 
   /* The main thread */
-  AtFunc          ready;
-  gpointer        user_data;
+  AtFunc ready;
+  gpointer user_data;
 };
 
 AtWebKitOutbox *
-at_webkit_outbox_new (guint    max_message_size,
-                      AtFunc   ready,
+at_webkit_outbox_new (guint max_message_size,
+                      AtFunc ready,
                       gpointer user_data)
 {
   AtWebKitOutbox *outbox = g_new0 (AtWebKitOutbox, 1);
@@ -126,8 +126,8 @@ char *
 at_webkit_error_to_json (const GError *error)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode)    node = NULL;
-  g_autofree char        *message = g_utf8_make_valid (error->message, -1);
+  g_autoptr (JsonNode) node = NULL;
+  g_autofree char *message = g_utf8_make_valid (error->message, -1);
 
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "domain");
@@ -144,7 +144,7 @@ at_webkit_error_to_json (const GError *error)
 
 AtWebKitLane *
 at_webkit_outbox_open_lane (AtWebKitOutbox *outbox,
-                            guint           id)
+                            guint id)
 {
   AtWebKitLane *lane = g_new0 (AtWebKitLane, 1);
 
@@ -178,9 +178,9 @@ on_ready (gpointer user_data)
 
 static void
 append_frame (AtWebKitOutbox *outbox,
-              guint           id,
-              const char     *kind,
-              const char     *json)
+              guint id,
+              const char *kind,
+              const char *json)
 {
   g_string_append_printf (outbox->frames, "%s[%u,\"%s\",", outbox->frames->len > 0 ? "," : "",
                           id, kind);
@@ -216,7 +216,7 @@ has_room (AtWebKitLane *lane)
 
 static void
 put (AtWebKitLane *lane,
-     const char   *json)
+     const char *json)
 {
   append_frame (lane->outbox, lane->id, "message", json);
   /* An empty window must not let any number of tiny messages through. */
@@ -225,8 +225,8 @@ put (AtWebKitLane *lane,
 
 static gboolean
 check_size (AtWebKitLane *lane,
-            const char   *json,
-            GError      **error)
+            const char *json,
+            GError **error)
 {
   if (strlen (json) <= lane->outbox->max_message_size)
     return TRUE;
@@ -239,12 +239,12 @@ check_size (AtWebKitLane *lane,
 
 gboolean
 at_webkit_lane_try_send (AtWebKitLane *lane,
-                         const char   *json,
-                         GError      **error)
+                         const char *json,
+                         GError **error)
 {
-  AtWebKitOutbox    *outbox = lane->outbox;
+  AtWebKitOutbox *outbox = lane->outbox;
   g_autoptr (GError) refused = NULL;
-  gboolean           woken;
+  gboolean woken;
 
   if (!check_size (lane, json, error))
     return FALSE;
@@ -255,7 +255,7 @@ at_webkit_lane_try_send (AtWebKitLane *lane,
   else if (lane->waiters.length > 0 || !has_room (lane))
     refused = g_error_new_literal (AT_ERROR, AT_ERROR_WOULD_BLOCK,
                                    _("The page has not fetched enough yet; send later, or "
-                                     "asynchronously"));
+                                      "asynchronously"));
   else
     put (lane, json);
   woken = needs_wake (outbox);
@@ -263,18 +263,20 @@ at_webkit_lane_try_send (AtWebKitLane *lane,
 
   if (woken)
     wake (outbox);
-  if (refused != NULL)
-    g_propagate_error (error, g_steal_pointer (&refused));
-  return refused == NULL;
+  if (refused == NULL)
+    return TRUE;
+
+  g_propagate_error (error, g_steal_pointer (&refused));
+  return FALSE;
 }
 
 static void
-on_cancelled (GObject      *source,
+on_cancelled (GObject *source,
               GAsyncResult *result,
-              gpointer      user_data)
+              gpointer user_data)
 {
-  Waiter           *waiter = user_data;
-  AtWebKitLane     *lane = waiter->lane;
+  Waiter *waiter = user_data;
+  AtWebKitLane *lane = waiter->lane;
   g_autoptr (GTask) task = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -300,8 +302,8 @@ on_cancelled (GObject      *source,
 
 static Waiter *
 waiter_new (AtWebKitLane *lane,
-            const char   *json,
-            GTask        *task)
+            const char *json,
+            GTask *task)
 {
   Waiter *waiter = g_new0 (Waiter, 1);
 
@@ -327,8 +329,8 @@ waiter_take_task (Waiter *waiter)
 
 /* Without the lock, after waiter_take_task (). */
 static void
-waiter_return (Waiter       *waiter,
-               GTask        *task,
+waiter_return (Waiter *waiter,
+               GTask *task,
                const GError *error)
 {
   if (waiter->sent != NULL)
@@ -343,13 +345,13 @@ waiter_return (Waiter       *waiter,
 
 void
 at_webkit_lane_send (AtWebKitLane *lane,
-                     const char   *json,
-                     GTask        *task)
+                     const char *json,
+                     GTask *task)
 {
-  AtWebKitOutbox    *outbox = lane->outbox;
+  AtWebKitOutbox *outbox = lane->outbox;
   g_autoptr (GError) refused = NULL;
-  Waiter            *waiter = NULL;
-  gboolean           woken;
+  Waiter *waiter = NULL;
+  gboolean woken;
 
   if (g_task_return_error_if_cancelled (task))
     return;
@@ -392,9 +394,9 @@ at_webkit_lane_send (AtWebKitLane *lane,
 /* With the lock: those who wait are moved out, to be told without it. */
 static void
 end_lane (AtWebKitLane *lane,
-          GError       *end,
-          GPtrArray    *waiters,
-          GPtrArray    *tasks)
+          GError *end,
+          GPtrArray *waiters,
+          GPtrArray *tasks)
 {
   Waiter *waiter;
 
@@ -408,8 +410,8 @@ end_lane (AtWebKitLane *lane,
 }
 
 static void
-return_all (GPtrArray    *waiters,
-            GPtrArray    *tasks,
+return_all (GPtrArray *waiters,
+            GPtrArray *tasks,
             const GError *error)
 {
   for (guint i = 0; i < waiters->len; i++)
@@ -420,12 +422,12 @@ void
 at_webkit_lane_close (AtWebKitLane *lane,
                       const GError *reason)
 {
-  AtWebKitOutbox       *outbox = lane->outbox;
+  AtWebKitOutbox *outbox = lane->outbox;
   g_autoptr (GPtrArray) waiters = g_ptr_array_new ();
   g_autoptr (GPtrArray) tasks = g_ptr_array_new ();
-  g_autoptr (GError)    end = NULL;
-  g_autofree char      *json = NULL;
-  gboolean              woken = FALSE;
+  g_autoptr (GError) end = NULL;
+  g_autofree char *json = NULL;
+  gboolean woken = FALSE;
 
   end = g_error_new_literal (AT_ERROR, AT_ERROR_CLOSED, _("The channel was closed"));
   if (reason != NULL)
@@ -451,9 +453,9 @@ at_webkit_outbox_take (AtWebKitOutbox *outbox)
 {
   g_autoptr (GPtrArray) waiters = g_ptr_array_new ();
   g_autoptr (GPtrArray) tasks = g_ptr_array_new ();
-  g_autoptr (GString)   batch = NULL;
-  GHashTableIter        iter;
-  gpointer              value;
+  g_autoptr (GString) batch = NULL;
+  GHashTableIter iter;
+  gpointer value;
 
   g_mutex_lock (&outbox->lock);
   outbox->asked = outbox->frames->len == 0;
@@ -471,6 +473,11 @@ at_webkit_outbox_take (AtWebKitOutbox *outbox)
           while (lane->waiters.length > 0 && has_room (lane))
             {
               Waiter *waiter = g_queue_pop_head (&lane->waiters);
+
+              /* on_cancelled () is on its way to return that one. */
+              if (waiter->scope != NULL &&
+                  g_cancellable_is_cancelled (G_CANCELLABLE (waiter->scope)))
+                continue;
 
               put (lane, waiter->json);
               g_ptr_array_add (waiters, waiter);
@@ -503,13 +510,13 @@ at_webkit_outbox_is_empty (AtWebKitOutbox *outbox)
 
 void
 at_webkit_outbox_break_lane (AtWebKitOutbox *outbox,
-                             guint           id)
+                             guint id)
 {
-  g_autoptr (GPtrArray)    waiters = g_ptr_array_new ();
-  g_autoptr (GPtrArray)    tasks = g_ptr_array_new ();
-  g_autoptr (GError)       end = NULL;
+  g_autoptr (GPtrArray) waiters = g_ptr_array_new ();
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new ();
+  g_autoptr (GError) end = NULL;
   g_autoptr (AtWebKitLane) lane = NULL;
-  gpointer                 stolen = NULL;
+  gpointer stolen = NULL;
 
   end = g_error_new_literal (AT_ERROR, AT_ERROR_BROKEN, _("The page closed the channel"));
 
@@ -525,14 +532,14 @@ at_webkit_outbox_break_lane (AtWebKitOutbox *outbox,
 
 void
 at_webkit_outbox_close (AtWebKitOutbox *outbox,
-                        const char     *reason)
+                        const char *reason)
 {
-  g_autoptr (GPtrArray)  waiters = g_ptr_array_new ();
-  g_autoptr (GPtrArray)  tasks = g_ptr_array_new ();
+  g_autoptr (GPtrArray) waiters = g_ptr_array_new ();
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new ();
   g_autoptr (GHashTable) lanes = NULL;
-  g_autoptr (GError)     end = NULL;
-  GHashTableIter         iter;
-  gpointer               value;
+  g_autoptr (GError) end = NULL;
+  GHashTableIter iter;
+  gpointer value;
 
   end = g_error_new_literal (AT_ERROR, AT_ERROR_GONE, reason);
 

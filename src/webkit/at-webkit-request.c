@@ -12,19 +12,19 @@
 
 typedef struct
 {
-  AtCommands     *commands;
+  AtCommands *commands;
   AtWebKitOutbox *outbox;
-  GBytes         *message;
-  AtWebKitHead    head;
-  char           *uri;
+  GBytes *message;
+  AtWebKitHead head;
+  char *uri;
 } Request;
 
 static gboolean
 read_number (const char **at,
-             guint       *number)
+             guint *number)
 {
   guint64 value;
-  char   *end;
+  char *end;
 
   if (!g_ascii_isdigit (**at))
     return FALSE;
@@ -38,7 +38,7 @@ read_number (const char **at,
 /* “op id[ channel,channel…]” */
 static gboolean
 read_line (AtWebKitHead *head,
-           const char   *at)
+           const char *at)
 {
   gsize length = strcspn (at, " ");
 
@@ -63,13 +63,13 @@ read_line (AtWebKitHead *head,
 
 gboolean
 at_webkit_head_read (AtWebKitHead *head,
-                     GBytes       *message,
-                     const char   *token)
+                     GBytes *message,
+                     const char *token)
 {
-  const gsize      secrets = 2 * (AT_WEBKIT_SECRET_LENGTH + 1);
-  gsize            size;
-  const char      *text = g_bytes_get_data (message, &size);
-  const char      *newline = size > 0 ? memchr (text, '\n', size) : NULL;
+  const gsize secrets = 2 * (AT_WEBKIT_SECRET_LENGTH + 1);
+  gsize size;
+  const char *text = g_bytes_get_data (message, &size);
+  const char *newline = size > 0 ? memchr (text, '\n', size) : NULL;
   g_autofree char *line = NULL;
 
   /* A NUL would end the text early for whoever reads it next. */
@@ -102,10 +102,10 @@ request_free (gpointer data)
 /* The next line, without its end; NULL if there is none. */
 static char *
 take_line (const char **at,
-           const char  *end)
+           const char *end)
 {
   const char *newline = memchr (*at, '\n', end - *at);
-  char       *line;
+  char *line;
 
   if (newline == NULL || !g_utf8_validate_len (*at, newline - *at, NULL))
     return NULL;
@@ -120,12 +120,12 @@ static AtInvocation *
 read_call (Request *request)
 {
   g_autoptr (GHashTable) headers = NULL;
-  g_autofree char       *command = NULL;
-  g_autofree char       *arguments = NULL;
-  gsize                  size;
-  const char            *text = g_bytes_get_data (request->message, &size);
-  const char            *at = text + request->head.length;
-  const char            *end = text + size;
+  g_autofree char *command = NULL;
+  g_autofree char *arguments = NULL;
+  gsize size;
+  const char *text = g_bytes_get_data (request->message, &size);
+  const char *at = text + request->head.length;
+  const char *end = text + size;
 
   command = take_line (&at, end);
   if (command == NULL)
@@ -135,7 +135,7 @@ read_call (Request *request)
   for (;;)
     {
       g_autofree char *line = take_line (&at, end);
-      char            *colon;
+      char *colon;
 
       if (line == NULL)
         return NULL;
@@ -159,10 +159,10 @@ read_call (Request *request)
 }
 
 static void
-request_body (GTask   *task,
+request_body (GTask *task,
               gpointer user_data)
 {
-  Request                 *request = user_data;
+  Request *request = user_data;
   g_autoptr (AtInvocation) invocation = read_call (request);
 
   if (invocation == NULL)
@@ -178,11 +178,11 @@ request_body (GTask   *task,
 }
 
 AtFuture *
-at_webkit_request_spawn (AtPortal           *portal,
-                         AtCommands         *commands,
-                         AtWebKitDocument   *document,
+at_webkit_request_spawn (AtPortal *portal,
+                         AtCommands *commands,
+                         AtWebKitDocument *document,
                          const AtWebKitHead *head,
-                         GBytes             *message)
+                         GBytes *message)
 {
   Request *request = g_new0 (Request, 1);
 
