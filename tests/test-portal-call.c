@@ -495,15 +495,17 @@ chain_ready (GObject      *source,
              gpointer      user_data)
 {
   Chain *chain = user_data;
+  g_autoptr (GTask) task = NULL;
   g_autoptr (GError) error = NULL;
   GValue *value = at_portal_call_finish (AT_PORTAL (source), result, &error);
 
   g_assert_no_error (error);
   g_assert_false (chain->inside);
   g_assert_true (at_portal_is_owner (AT_PORTAL (source)));
-  g_task_return_value (chain->task, value);
+  /* The chain goes with the return. */
+  task = g_steal_pointer (&chain->task);
+  g_task_return_value (task, value);
   g_boxed_free (G_TYPE_VALUE, value);
-  g_clear_object (&chain->task);
 }
 
 static void
