@@ -458,9 +458,9 @@ test_inner_leaves_outer_alone (void)
 }
 
 static void
-destroyed (gpointer data)
+destroyed (gpointer event)
 {
-  *(gboolean *) data = TRUE;
+  at_event_set (event);
 }
 
 static void
@@ -468,19 +468,17 @@ test_closed (void)
 {
   AtPortal *portal = start_portal ();
   g_autoptr (AtTaskGroup) group = at_task_group_new (portal, NULL);
-  g_autoptr (AtEvent) event = at_event_new ();
+  g_autoptr (AtEvent) event = at_event_new (), freed = at_event_new ();
   g_autoptr (AtFuture) running = NULL, late = NULL;
   g_autoptr (GError) error = NULL;
-  gboolean freed = FALSE;
 
   running = at_task_group_spawn (group, wait_for_event, event, NULL);
   at_task_group_close (group);
-  late = at_task_group_spawn (group, succeed, &freed, destroyed);
+  late = at_task_group_spawn (group, succeed, freed, destroyed);
   g_assert_true (at_future_is_done (late));
   g_assert_null (at_future_get_value (late, &error));
   g_assert_error (error, AT_ERROR, AT_ERROR_CLOSED);
-  settle (portal);
-  g_assert_true (freed);
+  g_assert_true (at_event_wait (freed, NULL, NULL));
 
   /* Not a child: no failure of the group, which goes on. */
   g_assert_false (at_future_is_done (running));
