@@ -4,6 +4,8 @@
 
 #include "test-common.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 
@@ -88,29 +90,39 @@ test_new_many_live_side_by_side (void)
     test_portal_finish (portals[i]);
 }
 
-/* A thread of 2^47 bytes of stack does not fit into the address space. */
+/* The system's own, except for a test that has no threads left. */
+static int no_threads;
+
+int
+pthread_create (pthread_t            *thread,
+                const pthread_attr_t *attributes,
+                void *(*start) (void *),
+                void *data)
+{
+  static int (*next) (pthread_t *, const pthread_attr_t *, void *(*) (void *), void *);
+
+  if (g_atomic_int_get (&no_threads))
+    return EAGAIN;
+
+  if (next == NULL)
+    *(void **) &next = dlsym (RTLD_NEXT, "pthread_create");
+
+  return next (thread, attributes, start, data);
+}
+
 static void
 test_new_thread_that_cannot_start_is_an_error (void)
 {
-  pthread_attr_t normal;
-  pthread_attr_t huge;
   g_autoptr (GError) error = NULL;
   AtPortal *portal;
 
-  g_assert_cmpint (pthread_getattr_default_np (&normal), ==, 0);
-  g_assert_cmpint (pthread_attr_init (&huge), ==, 0);
-  g_assert_cmpint (pthread_attr_setstacksize (&huge, (size_t) 1 << 47), ==, 0);
-  g_assert_cmpint (pthread_setattr_default_np (&huge), ==, 0);
-
-  portal = at_portal_new ("too big", &error);
-
-  g_assert_cmpint (pthread_setattr_default_np (&normal), ==, 0);
-  pthread_attr_destroy (&huge);
-  pthread_attr_destroy (&normal);
+  g_atomic_int_set (&no_threads, TRUE);
+  portal = at_portal_new ("too many", &error);
+  g_atomic_int_set (&no_threads, FALSE);
 
   g_assert_null (portal);
   g_assert_nonnull (error);
-  g_assert_nonnull (strstr (error->message, "too big"));
+  g_assert_nonnull (strstr (error->message, "too many"));
 
   test_portal_finish (test_portal_new ("the next one starts"));
 }
