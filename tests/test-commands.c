@@ -406,6 +406,10 @@ test_dispatched_twice (void)
       g_assert_cmpstr (get_text (first), ==, "1");
       second = at_commands_dispatch (world.commands, world.portal, invocation, NULL);
       assert_fails (second, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS);
+      g_clear_object (&invocation);
+      g_clear_object (&first);
+      g_clear_object (&second);
+      world_finish (&world);
       return;
     }
 

@@ -3,6 +3,18 @@
 
 #include <math.h>
 
+/* Those that handlers started. */
+static GAsyncQueue *threads;
+
+static void
+join_threads (void)
+{
+  GThread *thread;
+
+  while ((thread = g_async_queue_try_pop (threads)) != NULL)
+    g_thread_join (thread);
+}
+
 /* Calls func as the only command there is, and gives the call's future when it is done. */
 static AtFuture *
 call (AtCommandFunc func,
@@ -22,6 +34,7 @@ call (AtCommandFunc func,
   g_clear_object (&own);
   at_future_wait (future, NULL, &error);
   g_assert_no_error (error);
+  join_threads ();
   test_portal_finish (portal);
   return future;
 }
@@ -213,7 +226,7 @@ static void
 answer_later (AtInvocation *invocation,
               gpointer user_data)
 {
-  g_thread_unref (g_thread_new ("answer", user_data, g_object_ref (invocation)));
+  g_async_queue_push (threads, g_thread_new ("answer", user_data, g_object_ref (invocation)));
 }
 
 static void
@@ -543,6 +556,8 @@ test_race (void)
       if (at_future_get_value (future, &error) == NULL)
         g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
     }
+  test_portal_flush (portal);
+  join_threads ();
   test_portal_finish (portal);
 }
 
@@ -550,7 +565,10 @@ int
 main (int argc,
       char *argv[])
 {
+  int status;
+
   test_init (&argc, &argv);
+  threads = g_async_queue_new ();
 
   test_add ("/invocation/return/json", test_return_json);
   test_add ("/invocation/return/what-is-no-json-fails", test_return_no_json);
@@ -569,5 +587,7 @@ main (int argc,
   test_add ("/invocation/arguments/as-a-tree", test_node);
   test_add ("/invocation/arguments/as-a-variant", test_variant);
 
-  return g_test_run ();
+  status = g_test_run ();
+  g_async_queue_unref (threads);
+  return status;
 }
