@@ -24,5 +24,6 @@
 #include "at-task-group.h"
 #include "at-types.h"
 #include "at-version.h"
+#include "at-worker-pool.h"
 
 #undef AT_INSIDE

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config-private.h"
 
-#include "at-waiter-private.h"
+#include "at-capacity-limiter-private.h"
 
 /**
  * AtCapacityLimiter:
@@ -187,6 +187,66 @@ static const AtWaitClass limiter_wait_class = {
   .answer = at_capacity_limiter_answer,
   .payload_destroy = g_object_unref,
 };
+
+typedef struct
+{
+  AtWaiter waiter; /* first: it is freed as one */
+  AtFunc   granted;
+  gpointer data;
+} AtCapacityRequest;
+
+static void
+at_capacity_request_settled (AtWaiter *waiter)
+{
+  AtCapacityRequest *self = (AtCapacityRequest *) waiter;
+
+  self->granted (self->data);
+  at_waiter_unref (waiter);
+}
+
+static const AtWaitClass request_wait_class = {
+  .attempt = at_capacity_limiter_attempt,
+  .settled = at_capacity_request_settled,
+};
+
+AtWaiter *
+at_capacity_limiter_request (AtCapacityLimiter *self,
+                             AtFunc granted,
+                             gpointer data)
+{
+  AtCapacityRequest *request;
+
+  if (at_capacity_limiter_try_acquire (self, NULL))
+    return NULL;
+
+  request = g_new (AtCapacityRequest, 1);
+  at_waiter_init (&request->waiter, &request_wait_class, self, &self->lock, &self->waiters);
+  request->granted = granted;
+  request->data = data;
+
+  if (at_waiter_enter (at_waiter_ref (&request->waiter)))
+    return &request->waiter;
+
+  /* One came back in the meantime. */
+  at_waiter_unref (&request->waiter);
+  at_waiter_unref (&request->waiter);
+  return NULL;
+}
+
+gboolean
+at_capacity_limiter_withdraw (AtCapacityLimiter *self,
+                              AtWaiter *request)
+{
+  if (at_handover_cancel (&request->handover) != AT_HANDOVER_CANCEL_WON)
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  at_handover_remove (&self->waiters, &request->handover);
+  g_mutex_unlock (&self->lock);
+  at_waiter_unref (request);
+
+  return TRUE;
+}
 
 static AtWaiter *
 at_capacity_limiter_waiter_new (AtCapacityLimiter *self,

@@ -45,6 +45,47 @@ void          at_future_take            (AtFuture             *self,
                                          AtPortal             *portal);
 void          at_future_run             (AtFuture             *self);
 
+/* A task that does not run on a portal but on a thread of its host: of a pool of workers. What it
+ * has in common with a portal's is told apart in at-future-hosted.c. */
+typedef struct
+{
+  /* What somebody in a forked child is told. */
+  GError  *(*refusal)    (gpointer     host);
+  /* Around a blocking wait for the future, on the waiting thread. FALSE: it must not wait. */
+  gboolean (*begin_wait) (gpointer     host,
+                          gint64       end_time,
+                          const char  *operation,
+                          GError     **error);
+  void     (*end_wait)   (gpointer     host);
+  /* The future is gone. */
+  void     (*release)    (gpointer     host);
+} AtFutureHostClass;
+
+/* runtime: of the portal that the task may call back, and that hears of a failure which nobody saw. */
+AtFuture     *at_future_new_hosted      (const AtFutureHostClass *klass,
+                                         gpointer              host,
+                                         AtRuntime            *runtime,       /* (nullable) */
+                                         GCancellable         *cancellable,
+                                         AtTaskFunc            func,
+                                         gpointer              user_data,
+                                         GDestroyNotify        destroy);
+AtRuntime    *at_future_get_runtime     (AtFuture             *self);
+gpointer      at_future_get_host        (AtFuture             *self);  /* NULL: a portal's task */
+/* On the thread that runs it: outside of a dispatch of the context, then inside of one.
+ * before_done runs when all of the task is over but the news of it. */
+void          at_future_take_hosted     (AtFuture             *self);
+void          at_future_run_hosted      (AtFuture             *self,
+                                         GMainContext         *context,
+                                         AtFunc                before_done,
+                                         gpointer              data);
+/* Ends it in spite of a body that still runs, after a cancellation. */
+void          at_future_abandon_hosted  (AtFuture             *self);
+/* Ends it without its body: cancelled, or with an error, that counts as seen. */
+void          at_future_end_hosted      (AtFuture             *self,
+                                         GError               *error);     /* (transfer full) */
+/* The thread that runs it; under the graph's lock. */
+AtThread     *at_future_get_runner      (AtFuture             *self);
+
 /* The runtime's list of accepted tasks, under the runtime's lock. */
 typedef struct
 {

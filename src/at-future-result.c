@@ -73,7 +73,7 @@ at_future_check_success (AtFuture *self,
       return FALSE;
     }
 
-  if (self->runtime == NULL)
+  if (self->runtime == NULL && self->host_class == NULL)
     {
       g_set_error_literal (error, AT_ERROR, AT_ERROR_NOT_RUNNING,
                            _ ("This future belongs to no task; get one from at_portal_spawn ()"));

@@ -34,6 +34,14 @@ struct _AtFuture
   AT_ATOMIC (AtCancelScope *) scope;      /* until it is retired */
   AT_ATOMIC (AtCancelScope *) late_scope; /* for whoever asks after that */
 
+  /*< constant >*/
+  const AtFutureHostClass *host_class; /* NULL: it runs on the portal */
+  gpointer                 host;
+
+  /*< a hosted one's >*/
+  AT_ATOMIC (int) is_settled; /* somebody ends it, or has */
+  AtThread       *runner;     /* protected by the graph's lock */
+
   /*< constant until the task has ended, then gone >*/
   AtTaskFunc     func;
   gpointer       user_data;
@@ -73,6 +81,10 @@ void           at_future_observe       (AtFuture             *self,
                                         gboolean              wants_start);
 void           at_future_run_observers (AtFuture             *self,
                                         gboolean              only_started);
+
+/* What a body's own "cancelled" means is decided by its scope. Returns the outcome. */
+uint32_t       at_future_judge_error   (AtFuture             *self,
+                                        AtCancelScope        *scope);
 
 /* TRUE: the task has ended with a result. FALSE: the error says otherwise, and counts as seen. */
 gboolean       at_future_check_success (AtFuture             *self,

@@ -21,6 +21,48 @@ on_wait_cancelled (gpointer data)
   at_completion_nudge (&self->word);
 }
 
+/* In a forked child nothing ends that the parent has begun. */
+static gboolean
+check_lives_here (AtFuture *self,
+                  GError **error)
+{
+  if (G_LIKELY (self->generation == at_thread_get_generation ()))
+    return TRUE;
+
+  g_propagate_error (error, self->host_class != NULL ? self->host_class->refusal (self->host)
+                                                     : at_runtime_refusal (self->runtime));
+  return FALSE;
+}
+
+static gboolean
+begin_wait (AtFuture *self,
+            guint32 bits,
+            const char *operation,
+            gint64 end_time,
+            GError **error)
+{
+  /* A portal's runtime lives until the task is done, no matter what was told before. */
+  if (self->host_class == NULL)
+    return at_thread_begin_wait_unless (&self->word, bits & ~(guint32) AT_COMPLETION_STARTED,
+                                        self->runtime, operation, error);
+
+  if (!at_thread_begin_wait_hosted (self, &self->word, bits, operation, error))
+    return FALSE;
+  if (self->host_class->begin_wait (self->host, end_time, operation, error))
+    return TRUE;
+
+  at_thread_end_wait ();
+  return FALSE;
+}
+
+static void
+end_wait (AtFuture *self)
+{
+  if (self->host_class != NULL)
+    self->host_class->end_wait (self->host);
+  at_thread_end_wait ();
+}
+
 static gboolean
 wait_for_bits (AtFuture *self,
                guint32 bits,
@@ -34,15 +76,11 @@ wait_for_bits (AtFuture *self,
 
   if (at_atomic_load (&self->word, acquire) & bits)
     return TRUE;
-  if (G_UNLIKELY (self->generation != at_thread_get_generation ()))
-    {
-      g_propagate_error (error, at_runtime_refusal (self->runtime));
-      return FALSE;
-    }
+  if (!check_lives_here (self, error))
+    return FALSE;
   if (at_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  if (!at_thread_begin_wait_unless (&self->word, bits & ~(guint32) AT_COMPLETION_STARTED,
-                                    self->runtime, operation, error))
+  if (!begin_wait (self, bits, operation, end_time, error))
     return FALSE;
 
   watch = at_cancel_watch_new (cancellable, on_wait_cancelled,
@@ -50,7 +88,7 @@ wait_for_bits (AtFuture *self,
                                cancellable != NULL ? g_object_unref : NULL);
   came = at_thread_wait_word (&self->word, bits, end_time, cancellable);
   at_cancel_watch_free (watch);
-  at_thread_end_wait ();
+  end_wait (self);
 
   if (!came && !at_cancellable_set_error_if_cancelled (cancellable, error))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
@@ -143,12 +181,13 @@ wait_async (AtFuture *self,
             gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GError *error = NULL;
   AtAnswer *answer;
 
   (g_task_set_source_tag) (task, tag);
-  if (!at_future_is_done (self) && self->generation != at_thread_get_generation ())
+  if (!at_future_is_done (self) && !check_lives_here (self, &error))
     {
-      g_task_return_error (task, at_runtime_refusal (self->runtime));
+      g_task_return_error (task, error);
       return;
     }
 

@@ -33,13 +33,25 @@
 G_DEFINE_FINAL_TYPE (AtFuture, at_future, G_TYPE_OBJECT)
 
 static void
+report_unseen (AtFuture *self)
+{
+  const char *name = at_future_get_name (self);
+
+  if (self->runtime != NULL)
+    at_runtime_report (self->runtime, name, self->error);
+  else
+    g_message ("Worker task “%s” failed, and nobody looked: %s",
+               name != NULL ? name : _ ("unnamed"), self->error->message);
+}
+
+static void
 at_future_finalize (GObject *object)
 {
   AtFuture *self = AT_FUTURE (object);
   uint32_t state = at_atomic_load (&self->word, acquire);
 
   if ((state & AT_COMPLETION_FAILED) && !(state & AT_COMPLETION_SEEN))
-    at_runtime_report (self->runtime, at_future_get_name (self), self->error);
+    report_unseen (self);
 
   at_future_drop_result (self);
   if (self->has_value)
@@ -58,6 +70,8 @@ at_future_finalize (GObject *object)
       g_free (self->extra);
     }
 
+  if (self->host_class != NULL)
+    self->host_class->release (self->host);
   if (self->holds_runtime)
     at_runtime_unref (self->runtime);
 
@@ -344,10 +358,9 @@ at_future_take (AtFuture *self,
     g_cancellable_cancel (G_CANCELLABLE (scope));
 }
 
-/* What a body's own "cancelled" means is decided by its scope. Returns the outcome. */
-static uint32_t
-judge_error (AtFuture *self,
-             AtCancelScope *scope)
+uint32_t
+at_future_judge_error (AtFuture *self,
+                       AtCancelScope *scope)
 {
   GError *reason = NULL;
   gboolean is_cancellation =
@@ -382,7 +395,7 @@ end_task (AtFuture *self,
   if (g_task_had_error (task))
     {
       g_task_propagate_pointer (task, &self->error);
-      outcome = judge_error (self, scope);
+      outcome = at_future_judge_error (self, scope);
     }
 
   if (self->destroy != NULL)

@@ -565,6 +565,7 @@ spawn_and_join (AtPortal *self,
                 GError **error)
 {
   g_autoptr (AtFuture) future = NULL;
+  AtFuture *hosted = at_thread_self ()->hosted;
 
   g_return_val_if_fail (AT_IS_PORTAL (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
@@ -573,6 +574,10 @@ spawn_and_join (AtPortal *self,
 
   if (!begin_wait (self, "at_portal_call ()", error))
     return NULL;
+
+  /* A worker calls back under its own scope, and so under that of the task it works for. */
+  if (cancellable == NULL && hosted != NULL && at_future_get_runtime (hosted) == self->runtime)
+    cancellable = at_future_get_cancellable (hosted);
 
   future = at_portal_spawn (self, cancellable, func, user_data, NULL);
   at_future_join (future);
@@ -584,7 +589,8 @@ spawn_and_join (AtPortal *self,
 /**
  * at_portal_call:
  * @self: a portal
- * @cancellable: (nullable): cancels the task
+ * @cancellable: (nullable): cancels the task; %NULL on a worker that calls back its own portal
+ *   ([func@At.worker_get_portal]) stands for the worker's
  * @func: (scope call) (closure user_data): the body; it returns with [method@Gio.Task.return_value]
  * @user_data: data for @func
  * @error: return location for an error

@@ -29,9 +29,11 @@ struct _AtThread
   AtThread  *adopts_for;   /* the thread that a new portal's context belongs to; NULL: this one */
   int        spin_credit;
   GValue    *lent;
+  AtFuture  *hosted;       /* the task of a pool of workers that runs here */
 
   /*< protected by the graph's lock >*/
-  AtRuntime *waits_for;    /* referenced */
+  AtRuntime *waits_for;        /* referenced */
+  AtFuture  *waits_for_hosted; /* or this, a worker's; referenced */
   GSList    *adopted;      /* of AtRuntime, the last one first; not referenced */
 };
 
@@ -83,6 +85,12 @@ gboolean at_thread_begin_wait_unless (AtWord     *word,
                                       AtRuntime  *target,
                                       const char *operation,
                                       GError    **error);
+/* The same for a worker's task. A portal's own thread waits for portals only. */
+gboolean at_thread_begin_wait_hosted (AtFuture    *future,
+                                      AtWord      *word,
+                                      guint32      bits,
+                                      const char  *operation,
+                                      GError     **error);
 /* Excludes every look at a runtime through at_thread_begin_wait_unless (). */
 void     at_thread_lock_graph   (void);
 void     at_thread_unlock_graph (void);

@@ -3,6 +3,7 @@
 
 #include "at-cancel-scope-private.h"
 #include "at-completion-private.h"
+#include "at-future-private.h"
 #include "at-runtime-private.h"
 #include "at-thread-private.h"
 #include "at-timer-private.h"
@@ -12,9 +13,9 @@
 
 /* Who waits for whom.
  *
- * Only a thread that owns a portal can be part of a cycle, since only for such a thread can others
- * wait by name; and only waits of such threads are entered here. Everybody else's waits take no
- * lock.
+ * Only a thread that owns a portal, or runs the task of a worker, can be part of a cycle, since only
+ * for such a thread can others wait by name; and only waits of such threads are entered here.
+ * Everybody else's waits take no lock.
  *
  * Lock order: graph_lock, then the scopes' tree, then the timer heap. */
 static GMutex graph_lock;
@@ -227,21 +228,31 @@ at_thread_may_block (const char *operation,
 
 /* With graph_lock held. */
 static gboolean
-leads_to (AtRuntime *target,
+leads_to (AtThread *thread,
           AtThread *self)
 {
   /* The owner of an adopted context may change at any moment; a bound keeps that harmless. */
-  for (guint steps = 0; target != NULL && steps < 10000; steps++)
+  for (guint steps = 0; thread != NULL && steps < 10000; steps++)
     {
-      AtThread *owner = at_runtime_get_owner (target);
-
-      if (owner == self)
+      if (thread == self)
         return TRUE;
 
-      target = owner != NULL ? owner->waits_for : NULL;
+      if (thread->waits_for != NULL)
+        thread = at_runtime_get_owner (thread->waits_for);
+      else if (thread->waits_for_hosted != NULL)
+        thread = at_future_get_runner (thread->waits_for_hosted);
+      else
+        thread = NULL;
     }
 
   return FALSE;
+}
+
+/* Only these can be part of a cycle: portals' own threads, the main thread, and workers. */
+static gboolean
+is_on_graph (AtThread *self)
+{
+  return at_atomic_load (&self->n_owned, relaxed) > 0 || self->is_main || self->hosted != NULL;
 }
 
 gboolean
@@ -254,7 +265,7 @@ at_thread_begin_wait_unless (AtWord *word,
   AtThread *self = at_thread_self ();
   gboolean cycle;
 
-  if (at_atomic_load (&self->n_owned, relaxed) == 0 && !self->is_main)
+  if (!is_on_graph (self))
     return TRUE;
 
   g_mutex_lock (&graph_lock);
@@ -266,7 +277,7 @@ at_thread_begin_wait_unless (AtWord *word,
       return TRUE;
     }
 
-  cycle = leads_to (target, self);
+  cycle = leads_to (at_runtime_get_owner (target), self);
   if (!cycle)
     {
       self->waits_for = at_runtime_ref (target);
@@ -295,21 +306,58 @@ at_thread_begin_wait (AtRuntime *target,
   return at_thread_begin_wait_unless (NULL, 0, target, operation, error);
 }
 
+gboolean
+at_thread_begin_wait_hosted (AtFuture *future,
+                             AtWord *word,
+                             guint32 bits,
+                             const char *operation,
+                             GError **error)
+{
+  AtThread *self = at_thread_self ();
+  gboolean cycle = FALSE;
+
+  if (!at_thread_may_block (operation, error))
+    return FALSE;
+  if (!is_on_graph (self))
+    return TRUE;
+
+  g_mutex_lock (&graph_lock);
+  if ((at_atomic_load (word, acquire) & bits) == 0)
+    {
+      cycle = leads_to (at_future_get_runner (future), self);
+      if (!cycle)
+        self->waits_for_hosted = g_object_ref (future);
+    }
+  g_mutex_unlock (&graph_lock);
+
+  if (cycle)
+    g_set_error (error, AT_ERROR, AT_ERROR_WRONG_THREAD,
+                 _ ("%s would wait for a worker that waits for this thread; wait asynchronously on "
+                    "one of them"),
+                 operation);
+
+  return !cycle;
+}
+
 void
 at_thread_end_wait (void)
 {
   AtThread *self = at_thread_self ();
   AtRuntime *target;
+  AtFuture *hosted;
 
-  /* Only this thread sets it, so it may look without the lock. */
-  if (self->waits_for == NULL)
+  /* Only this thread sets them, so it may look without the lock. */
+  if (self->waits_for == NULL && self->waits_for_hosted == NULL)
     return;
 
   g_mutex_lock (&graph_lock);
   target = g_steal_pointer (&self->waits_for);
+  hosted = g_steal_pointer (&self->waits_for_hosted);
   g_mutex_unlock (&graph_lock);
 
-  at_runtime_unref (target);
+  if (target != NULL)
+    at_runtime_unref (target);
+  g_clear_object (&hosted);
 }
 
 #define SPIN_USEC       20
