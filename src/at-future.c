@@ -458,8 +458,20 @@ on_task_returned (GObject *source,
       g_object_weak_unref (G_OBJECT (result), on_task_dropped, self);
     }
 
-  if (!self->in_body)
+  /* A result is handed on once GTask is done with itself. */
+  if (!self->in_body && g_task_had_error (G_TASK (result)))
     end_task (self, g_object_ref (G_TASK (result)));
+}
+
+/* GTask writes to itself after its callback, in a word that it shares with the flag which says that
+ * there is a result: whoever takes that on another thread would race with it. */
+static void
+on_task_completed (GTask *task,
+                   GParamSpec *pspec,
+                   gpointer user_data)
+{
+  if (!g_task_had_error (task))
+    end_task (user_data, g_object_ref (task));
 }
 
 void
@@ -494,6 +506,7 @@ at_future_run (AtFuture *self)
       /* Whoever drops the last reference without a return completes it with an error. */
       self->is_watched = TRUE;
       g_object_weak_ref (G_OBJECT (task), on_task_dropped, self);
+      g_signal_connect (task, "notify::completed", G_CALLBACK (on_task_completed), self);
       g_object_unref (task);
     }
 }
