@@ -471,6 +471,7 @@ test_closed (void)
   g_autoptr (AtEvent) event = at_event_new (), freed = at_event_new ();
   g_autoptr (AtFuture) running = NULL, late = NULL;
   g_autoptr (GError) error = NULL;
+  Blocked blocked;
 
   running = at_task_group_spawn (group, wait_for_event, event, NULL);
   at_task_group_close (group);
@@ -478,7 +479,8 @@ test_closed (void)
   g_assert_true (at_future_is_done (late));
   g_assert_null (at_future_get_value (late, &error));
   g_assert_error (error, AT_ERROR, AT_ERROR_CLOSED);
-  g_assert_true (at_event_wait (freed, NULL, NULL));
+  blocked_start (&blocked, at_event_wait, freed, NULL);
+  assert_blocked_got_it (&blocked);
 
   /* Not a child: no failure of the group, which goes on. */
   g_assert_false (at_future_is_done (running));
