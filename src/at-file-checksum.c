@@ -13,7 +13,7 @@
  * thread, where JavaScript cannot follow.
  */
 
-#define SLICE_SIZE (128 * 1024)
+#define SLICE_SIZE (64 * 1024)
 
 typedef struct
 {
