@@ -51,6 +51,15 @@ build () {
   ninja -C "$folder" >&2
 }
 
+# What a program leaves running for a moment may write there still.
+discard () {
+  tries=0
+  until rm -rf "$1" 2>/dev/null || [ "$tries" -gt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+}
+
 # Runs a command with a virtual display, a session bus and user folders of its own,
 # so that it neither sees nor disturbs whoever is logged in.
 headless () {
@@ -63,7 +72,7 @@ headless () {
     3>"$scratch/bus" >>"$scratch/log" 2>&1 &
   servers="$servers $!"
   # shellcheck disable=SC2086
-  trap 'kill $servers 2>/dev/null; rm -rf "$scratch"' EXIT
+  trap 'kill $servers 2>/dev/null; discard "$scratch"' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -92,7 +101,7 @@ headless () {
   # shellcheck disable=SC2086
   kill $servers 2>/dev/null || true
   wait
-  rm -rf "$scratch"
+  discard "$scratch"
   trap - EXIT HUP INT TERM
   return "$result"
 }
