@@ -15,6 +15,8 @@
 #include "at-future.h"
 #include "at-invocation.h"
 #include "at-lock.h"
+#include "at-managed.h"
+#include "at-manager.h"
 #include "at-portal-provider.h"
 #include "at-portal.h"
 #include "at-semaphore.h"
