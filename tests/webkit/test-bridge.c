@@ -517,6 +517,32 @@ test_frozen (Fixture *fixture,
 }
 
 static void
+test_error_codes (Fixture *fixture,
+                  gconstpointer user_data)
+{
+  g_autoptr (GEnumClass) codes = g_type_class_ref (AT_TYPE_ERROR);
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "asynctools.d.ts", NULL);
+  g_autofree char *types = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (path, &types, NULL, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < codes->n_values; i++)
+    {
+      g_autofree char *name = g_ascii_strup (codes->values[i].value_nick, -1);
+      g_autofree char *script = NULL;
+      g_autofree char *type = NULL;
+      g_autofree char *value = g_strdup_printf ("%d", codes->values[i].value);
+
+      g_strdelimit (name, "-", '_');
+      script = g_strdup_printf ("return at.ErrorCode.%s;", name);
+      g_assert_cmpstr (run (fixture, script), ==, value);
+      type = g_strdup_printf ("| \"%s\"", name);
+      assert_contains (types, type);
+    }
+}
+
+static void
 test_unknown_command (Fixture *fixture,
                       gconstpointer user_data)
 {
@@ -1260,6 +1286,7 @@ main (int argc,
   ADD ("/bridge/invoke/many-at-once", test_concurrent);
   ADD ("/bridge/invoke/handler-knows-sender-headers-and-portal", test_context);
   ADD ("/bridge/invoke/page-cannot-change-it", test_frozen);
+  ADD ("/bridge/invoke/page-and-types-know-the-error-codes", test_error_codes);
   ADD ("/bridge/invoke/unknown-command-rejects", test_unknown_command);
   ADD ("/bridge/invoke/wrong-shape-rejects", test_wrong_shape);
   ADD ("/bridge/invoke/what-is-no-json-rejects-in-the-page", test_refused_arguments);
