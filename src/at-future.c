@@ -336,7 +336,7 @@ at_future_take (AtFuture *self,
                 AtPortal *portal)
 {
   AtCancelScope *scope = at_atomic_load (&self->scope, seq_cst);
-  const char *name = at_atomic_load (&self->name, relaxed);
+  const char *name = at_atomic_load (&self->name, acquire);
 
   if (scope == NULL)
     scope = publish_scope (&self->scope, self->cancellable == NULL
