@@ -222,6 +222,7 @@ info_ready (GObject      *source,
   g_autoptr (GSource) timer = g_timeout_source_new (1);
 
   g_assert_no_error (error);
+  g_assert_nonnull (info);
   g_source_set_callback (timer, timer_fired, g_object_ref (task), NULL);
   g_source_attach (timer, g_task_get_context (task));
 }
