@@ -72,6 +72,8 @@ struct _AtCancelScope
   gint64 deadline; /* monotonic microseconds, G_MAXINT64: none */
   char *reason;    /* a GRefString, set at most once */
   Cause cause;
+  GWeakRef weak; /* what the timer and an ancestor reach it by */
+  guint has_weak : 1;
   guint shield : 1;
   guint cancel_queued : 1; /* somebody is about to cancel it together with an ancestor */
 };
@@ -110,6 +112,19 @@ inherit_cause (AtCancelScope *self)
     set_cause (self, parent->cause, parent->reason);
   else
     set_cause (self, CAUSE_BY_HAND, NULL);
+}
+
+/* With tree_lock held. The timer's thread and an ancestor may find a scope whose last reference is
+ * being dropped. A plain g_object_ref () would bring it back to life, and g_object_unref () on the
+ * other thread touches the object once more after it noticed that; by then the new reference, and
+ * the object with it, may be gone. A weak reference tells that it is too late. */
+static void
+ensure_weak (AtCancelScope *self)
+{
+  if (!self->has_weak)
+    g_weak_ref_init (&self->weak, self);
+
+  self->has_weak = TRUE;
 }
 
 static void
@@ -151,15 +166,21 @@ at_cancel_scope_cancelled (GCancellable *cancellable)
 
       for (AtCancelScope *child = scope->first_child; child != NULL; child = child->next)
         {
+          AtCancelScope *alive;
+
           if (child->shield || child->cancel_queued ||
               g_cancellable_is_cancelled (G_CANCELLABLE (child)))
+            continue;
+
+          alive = g_weak_ref_get (&child->weak);
+          if (alive == NULL)
             continue;
 
           child->cancel_queued = TRUE;
           set_cause (child, scope->cause, scope->reason);
           if (descendants == NULL)
             descendants = g_ptr_array_new_with_free_func (g_object_unref);
-          g_ptr_array_add (descendants, g_object_ref (child));
+          g_ptr_array_add (descendants, alive);
         }
     }
 
@@ -179,10 +200,13 @@ at_cancel_scope_cancelled (GCancellable *cancellable)
       g_cancellable_cancel (g_ptr_array_index (descendants, i));
 }
 
-static void
+static gboolean
 timer_ref (AtTimer *timer)
 {
-  g_object_ref (G_STRUCT_MEMBER_P (timer, -G_STRUCT_OFFSET (AtCancelScope, timer)));
+  AtCancelScope *self =
+    (gpointer) G_STRUCT_MEMBER_P (timer, -G_STRUCT_OFFSET (AtCancelScope, timer));
+
+  return g_weak_ref_get (&self->weak) != NULL;
 }
 
 static void
@@ -242,6 +266,8 @@ at_cancel_scope_finalize (GObject *object)
 {
   AtCancelScope *self = AT_CANCEL_SCOPE (object);
 
+  if (self->has_weak)
+    g_weak_ref_clear (&self->weak);
   g_clear_object (&self->parent);
   g_clear_pointer (&self->reason, g_ref_string_release);
 
@@ -304,6 +330,7 @@ join_parent (AtCancelScope *self,
     }
 
   g_mutex_lock (&tree_lock);
+  ensure_weak (self);
   self->next = parent->first_child;
   if (self->next != NULL)
     self->next->previous = self;
@@ -414,6 +441,8 @@ at_cancel_scope_set_deadline (AtCancelScope *self,
   self->deadline = deadline;
   passed = deadline <= g_get_monotonic_time ();
   useless = passed || g_cancellable_is_cancelled (G_CANCELLABLE (self));
+  if (!useless && deadline != G_MAXINT64)
+    ensure_weak (self);
   /* Under both locks, or two callers could leave one's deadline and the other's timer. */
   at_timer_set (&self->timer, useless ? G_MAXINT64 : deadline);
   g_mutex_unlock (&tree_lock);

@@ -18,10 +18,12 @@ at_sleep_from_timer (AtTimer *timer)
   return (AtSleep *) G_STRUCT_MEMBER_P (timer, -G_STRUCT_OFFSET (AtSleep, timer));
 }
 
-static void
+static gboolean
 at_sleep_timer_ref (AtTimer *timer)
 {
   at_waiter_ref (&at_sleep_from_timer (timer)->waiter);
+
+  return TRUE;
 }
 
 static void

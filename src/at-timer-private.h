@@ -10,8 +10,9 @@ G_BEGIN_DECLS
 typedef struct _AtTimer AtTimer;
 
 /* Runs under the heap's lock, when the timer was taken off the heap: keeps the owner alive
- * until fire () has run, and does nothing else. */
-typedef void (*AtTimerRefFunc) (AtTimer *timer);
+ * until fire () has run, and does nothing else. FALSE if the owner is about to end: then fire ()
+ * does not run. */
+typedef gboolean (*AtTimerRefFunc) (AtTimer *timer);
 
 /* Runs on at-timer without a lock; drops what ref () took. Must be short. */
 typedef void (*AtTimerFireFunc) (AtTimer *timer);

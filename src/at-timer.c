@@ -109,8 +109,8 @@ timer_thread (gpointer unused)
           AtTimer *timer = heap_get (1);
 
           heap_remove (timer);
-          timer->ref (timer);
-          due[n_due++] = timer;
+          if (timer->ref (timer))
+            due[n_due++] = timer;
         }
 
       if (n_due > 0)
