@@ -147,6 +147,8 @@ test_waits_for_all (void)
   AtPortal *portal = start_portal ();
   g_autoptr (AtTaskGroup) group = at_task_group_new (portal, NULL);
   g_autoptr (AtEvent) first = at_event_new (), second = at_event_new ();
+  g_autoptr (AtFuture) late = NULL;
+  g_autoptr (GError) error = NULL;
   g_auto (Answer) answer = { 0 };
   Blocked blocked;
 
@@ -165,6 +167,11 @@ test_waits_for_all (void)
   at_event_set (second);
   assert_blocked_got_it (&blocked);
   g_assert_true (at_task_group_wait_finish (group, answer_wait (&answer), NULL));
+
+  /* Those who waited have left it closed. */
+  late = at_task_group_spawn (group, succeed, NULL, NULL);
+  g_assert_null (at_future_get_value (late, &error));
+  g_assert_error (error, AT_ERROR, AT_ERROR_CLOSED);
 
   stop_portal (portal);
 }
