@@ -78,7 +78,9 @@ convert_number (JsonNode *node,
   switch (class)
     {
     case G_VARIANT_CLASS_BYTE:
-      return read_integer (node, 0, G_MAXUINT8, &value) ? g_variant_new_byte ((guchar) value) : NULL;
+      return read_integer (node, 0, G_MAXUINT8, &value)
+               ? g_variant_new_byte ((guchar) value)
+               : NULL;
     case G_VARIANT_CLASS_INT16:
       return read_integer (node, G_MININT16, G_MAXINT16, &value)
                ? g_variant_new_int16 ((gint16) value)
@@ -94,7 +96,9 @@ convert_number (JsonNode *node,
       return read_integer (node, 0, G_MAXUINT32, &value) ? g_variant_new_uint32 ((guint32) value)
                                                          : NULL;
     case G_VARIANT_CLASS_INT64:
-      return read_integer (node, G_MININT64, G_MAXINT64, &value) ? g_variant_new_int64 (value) : NULL;
+      return read_integer (node, G_MININT64, G_MAXINT64, &value)
+               ? g_variant_new_int64 (value)
+               : NULL;
     case G_VARIANT_CLASS_UINT64:
       return convert_uint64 (node);
     case G_VARIANT_CLASS_DOUBLE:
@@ -113,7 +117,9 @@ convert_basic (JsonNode *node,
   const char *text;
 
   if (class == G_VARIANT_CLASS_BOOLEAN)
-    return holds (node, G_TYPE_BOOLEAN) ? g_variant_new_boolean (json_node_get_boolean (node)) : NULL;
+    return holds (node, G_TYPE_BOOLEAN)
+             ? g_variant_new_boolean (json_node_get_boolean (node))
+             : NULL;
 
   if (!holds (node, G_TYPE_STRING))
     return convert_number (node, class);

@@ -33,9 +33,9 @@
  */
 
 /* A construction is a portal's task, and its future is where all askers wait: so there is one
- * construction and one failure for those who asked meanwhile, and the next one who asks tries again.
- * The state stays in the future until somebody asks for it; a callback to move it would be one more
- * thing that races. */
+ * construction and one failure for those who asked meanwhile, and the next one who asks tries
+ * again. The state stays in the future until somebody asks for it; a callback to move it would be
+ * one more thing that races. */
 
 typedef struct
 {
@@ -174,8 +174,8 @@ add_entry (AtManager *self,
  *
  * Manages an object. Holders get references of their own, so it may be unmanaged at any time.
  *
- * Returns: %TRUE if it is managed now; %FALSE if there is a state of that type already, which stays,
- *   or after the shutdown
+ * Returns: %TRUE if it is managed now; %FALSE if there is a state of that type already, which
+ *   stays, or after the shutdown
  *
  * Since: 0.1
  */
@@ -212,8 +212,8 @@ at_manager_manage (AtManager *self,
  * Whoever asks while it is being made waits for the same construction, and gets the same failure.
  * After a failure the next who asks begins another.
  *
- * Returns: %TRUE if it is managed now; %FALSE if there is a state of that type already, which stays,
- *   or after the shutdown
+ * Returns: %TRUE if it is managed now; %FALSE if there is a state of that type already, which
+ *   stays, or after the shutdown
  *
  * Since: 0.1
  */
@@ -642,9 +642,9 @@ shut_down_next (GTask *task)
  *
  * Lets go of all states, one after the other, the last one first.
  *
- * A state that is an [iface@At.Managed] is asked to end, and awaited, before the next one's turn: so
- * each can use those that were there before it. One that is being made is cancelled and awaited. A
- * failure stops nothing. From now on nothing more is managed.
+ * A state that is an [iface@At.Managed] is asked to end, and awaited, before the next one's turn:
+ * so each can use those that were there before it. One that is being made is cancelled and
+ * awaited. A failure stops nothing. From now on nothing more is managed.
  *
  * Since: 0.1
  */

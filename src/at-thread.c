@@ -13,8 +13,8 @@
 
 /* Who waits for whom.
  *
- * Only a thread that owns a portal, or runs the task of a worker, can be part of a cycle, since only
- * for such a thread can others wait by name; and only waits of such threads are entered here.
+ * Only a thread that owns a portal, or runs the task of a worker, can be part of a cycle, since
+ * only for such a thread can others wait by name; and only waits of such threads are entered here.
  * Everybody else's waits take no lock.
  *
  * Lock order: graph_lock, then the scopes' tree, then the timer heap. */

@@ -524,7 +524,8 @@ at_worker_pool_wait_stopped_finish (AtWorkerPool *self,
 {
   g_return_val_if_fail (AT_IS_WORKER_POOL (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-  g_return_val_if_fail (g_async_result_is_tagged (result, at_worker_pool_wait_stopped_async), FALSE);
+  g_return_val_if_fail (g_async_result_is_tagged (result, at_worker_pool_wait_stopped_async),
+                        FALSE);
 
   if (!g_task_propagate_boolean (G_TASK (result), error))
     return FALSE;

@@ -209,7 +209,8 @@ test_unregistered_while_running (void)
   g_autoptr (AtFuture) future = NULL;
   g_autoptr (AtFuture) after = NULL;
 
-  /* The latch at the head of the data is opened by the handler, and again when the data is freed. */
+  /* The latch at the head of the data is opened by the handler, and again when the data is
+   * freed. */
   at_commands_register (world.commands, "hold", hold, &held, test_latch_open_func);
   future = at_commands_invoke (world.commands, world.portal, "hold", NULL, NULL);
   test_latch_wait (&held.entered);

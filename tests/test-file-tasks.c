@@ -308,7 +308,8 @@ walk_start (Walk                *walk,
   g_autoptr (AtSendStream) send = NULL;
 
   at_stream_new (capacity, &send, &walk->entries);
-  walk->future = at_file_walk (io, file, G_FILE_ATTRIBUTE_STANDARD_SIZE, flags, excluded_names, send,
+  walk->future = at_file_walk (io, file, G_FILE_ATTRIBUTE_STANDARD_SIZE, flags, excluded_names,
+                               send,
                                cancellable);
 }
 
@@ -548,7 +549,8 @@ test_loop_of_links_is_an_entry_with_an_error (void)
 static void
 run_two_links (void)
 {
-  const char * const all[] = { "folder", "folder/file", "one", "one/file", "two", "two/file", NULL };
+  const char * const all[] = { "folder", "folder/file", "one", "one/file", "two", "two/file",
+                              NULL };
 
   make_folder ("folder");
   make_file ("folder/file", "", 0);
@@ -789,7 +791,8 @@ test_without_permission_is_an_error (void)
   walk_finish_error (&walk, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
 
   secret = g_file_new_for_path (secret_path);
-  test_future_finish_error (at_file_checksum (io, secret, G_CHECKSUM_SHA256, NULL, NULL), G_IO_ERROR,
+  test_future_finish_error (at_file_checksum (io, secret, G_CHECKSUM_SHA256, NULL, NULL),
+                            G_IO_ERROR,
                             G_IO_ERROR_PERMISSION_DENIED);
 
   g_assert_cmpint (g_chmod (closed_path, 0700), ==, 0);
@@ -846,7 +849,8 @@ main (int   argc,
   test_add ("/file/walk/two-links-to-a-folder-are-no-loop", test_two_links_to_a_folder_are_no_loop);
   test_add ("/file/walk/vanished-folder-is-an-entry-with-an-error",
             test_vanished_folder_is_an_entry_with_an_error);
-  test_add ("/file/walk/folder-may-vanish-while-it-is-read", test_folder_may_vanish_while_it_is_read);
+  test_add ("/file/walk/folder-may-vanish-while-it-is-read",
+            test_folder_may_vanish_while_it_is_read);
   test_add ("/file/walk/folder-that-cannot-be-opened-fails-it",
             test_folder_that_cannot_be_opened_fails_the_walk);
   test_add ("/file/walk/deep-tree-is-walked-as-far-as-paths-reach",

@@ -333,7 +333,8 @@ test_failure_reaches_both_askers_and_the_next_tries_again (void)
 
   at_manager_provide (maker.manager, TEST_TYPE_STATE, portal, make_later, &maker, NULL);
   for (int i = 0; i < 2; i++)
-    at_manager_get_state_async (maker.manager, TEST_TYPE_STATE, NULL, test_answer_ready, &answers[i]);
+    at_manager_get_state_async (maker.manager, TEST_TYPE_STATE, NULL, test_answer_ready,
+                                &answers[i]);
   test_latch_wait (&maker.entered);
   at_portal_post (portal, finish_making, &maker, NULL, NULL);
   for (int i = 0; i < 2; i++)
@@ -369,7 +370,8 @@ test_cancelled_asker_leaves_the_construction (void)
   g_autoptr (GError) error = NULL;
 
   at_manager_provide (maker.manager, TEST_TYPE_STATE, portal, make_later, &maker, NULL);
-  at_manager_get_state_async (maker.manager, TEST_TYPE_STATE, cancellable, test_answer_ready, &answer);
+  at_manager_get_state_async (maker.manager, TEST_TYPE_STATE, cancellable, test_answer_ready,
+                              &answer);
   test_latch_wait (&maker.entered);
   g_cancellable_cancel (cancellable);
   test_iterate_until (NULL, &answer.called);

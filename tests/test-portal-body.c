@@ -54,7 +54,8 @@ test_body_knows_its_portal (void)
   test_portal_finish (portal);
 }
 
-/* Every way a task can end: body and destroy run once, on the portal's thread, before it is done. */
+/* Every way a task can end: body and destroy run once, on the portal's thread, before it is
+ * done. */
 static void
 check_path (ProbeTime     when,
             ProbeResult   result,

@@ -331,7 +331,8 @@ check_value_in_spite_of_cancellation (ProbeResult result)
       g_assert_cmpstr (pointer, ==, "6");
       break;
     case PROBE_INT:
-      g_assert_cmpint (at_portal_call_int (io, cancellable, probe_body, &data.probe, &error), ==, 6);
+      g_assert_cmpint (at_portal_call_int (io, cancellable, probe_body, &data.probe, &error), ==,
+                       6);
       break;
     default:
       g_assert_true (at_portal_call_boolean (io, cancellable, probe_body, &data.probe, &error));

@@ -81,7 +81,8 @@ test_new_many_live_side_by_side (void)
   for (guint i = 0; i < G_N_ELEMENTS (portals); i++)
     {
       g_autoptr (GError) error = NULL;
-      GValue *value = at_portal_call (portals[i], NULL, test_body_int, GUINT_TO_POINTER (i), &error);
+      GValue *value = at_portal_call (portals[i], NULL, test_body_int, GUINT_TO_POINTER (i),
+                                      &error);
 
       g_assert_no_error (error);
       test_assert_int_taken (value, (int) i);

@@ -159,7 +159,8 @@ static void
 test_unseen_failure_is_reported_once (void)
 {
   AtWorkerPool *pool = at_worker_pool_new (NULL);
-  AtFuture *future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, error_body, NULL, NULL);
+  AtFuture *future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, error_body, NULL,
+                                           NULL);
 
   at_future_set_name (future, "unseen");
   test_future_wait (future);
@@ -179,7 +180,8 @@ static void
 test_pointer_is_taken_once (void)
 {
   AtWorkerPool *pool = at_worker_pool_new (NULL);
-  g_autoptr (AtFuture) future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, pointer_body,
+  g_autoptr (AtFuture) future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL,
+                                                      pointer_body,
                                                       NULL, NULL);
   AtFuture *dropped = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, pointer_body, NULL,
                                             NULL);
@@ -355,7 +357,8 @@ test_queue_is_first_in_first_out (void)
   for (int i = 0; i < 100; i++)
     {
       ordered[i] = (Ordered){ order, i };
-      futures[i] = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, ordered_body, &ordered[i],
+      futures[i] = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, ordered_body,
+                                         &ordered[i],
                                          NULL);
     }
   test_latch_open (&hold);
@@ -506,7 +509,8 @@ test_abandoned_function_keeps_its_token (void)
   AtFuture *queued;
 
   test_latch_wait (&job.entered);
-  at_cancel_scope_cancel_with_reason (AT_CANCEL_SCOPE (at_future_get_cancellable (future)), "tired");
+  at_cancel_scope_cancel_with_reason (AT_CANCEL_SCOPE (at_future_get_cancellable (future)),
+                                      "tired");
   test_future_wait (future);
   g_assert_cmpint (at_future_get_state (future), ==, AT_FUTURE_STATE_CANCELLED);
   g_assert_cmpuint (test_latch_count (&job.destroyed), ==, 0);
@@ -565,7 +569,8 @@ test_function_can_ask_whether_to_go_on (void)
   TestLatch hold = { 0 };
   Job job = { .hold = &hold };
   g_autoptr (AtFuture) future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE,
-                                                      G_CANCELLABLE (scope), asking_body, &job, NULL);
+                                                      G_CANCELLABLE (scope), asking_body, &job,
+                                                      NULL);
   g_autoptr (GError) error = NULL;
 
   test_latch_wait (&job.entered);
@@ -731,7 +736,8 @@ inner_waiting_body (GTask *task,
 {
   Host *host = user_data;
 
-  at_cancel_scope_wait_async (AT_CANCEL_SCOPE (g_task_get_cancellable (task)), NULL, inner_cancelled,
+  at_cancel_scope_wait_async (AT_CANCEL_SCOPE (g_task_get_cancellable (task)), NULL,
+                              inner_cancelled,
                               g_object_ref (task));
   test_latch_open (&host->inner_entered);
 }
@@ -741,7 +747,8 @@ waiting_back_body (GTask *task,
                    gpointer user_data)
 {
   GError *error = NULL;
-  GValue *value = at_portal_call (at_worker_get_portal (), NULL, inner_waiting_body, user_data, &error);
+  GValue *value = at_portal_call (at_worker_get_portal (), NULL, inner_waiting_body, user_data,
+                                  &error);
 
   g_assert_null (value);
   g_task_return_error (task, error);
@@ -857,7 +864,8 @@ test_cycle_through_the_main_thread_is_refused (void)
       /* Here the main thread has no portal before the worker asks for one. */
       AtWorkerPool *pool = at_worker_pool_new (NULL);
       TestLatch hold = { 0 };
-      AtFuture *future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, to_main_body, &hold,
+      AtFuture *future = at_worker_pool_spawn (pool, AT_WORKER_FLAGS_NONE, NULL, to_main_body,
+                                               &hold,
                                                NULL);
       g_autoptr (GError) error = NULL;
 

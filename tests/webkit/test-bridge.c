@@ -561,7 +561,8 @@ test_wrong_shape (Fixture *fixture,
                   gconstpointer user_data)
 {
   assert_starts (run (fixture, "return await at.invoke('add', { a: 1 });"), "INVALID_ARGUMENTS: ");
-  assert_starts (run (fixture, "return await at.invoke('add', ['1', '2']);"), "INVALID_ARGUMENTS: ");
+  assert_starts (run (fixture, "return await at.invoke('add', ['1', '2']);"),
+                 "INVALID_ARGUMENTS: ");
   assert_starts (run (fixture, "return await at.invoke('add', [1]);"), "INVALID_ARGUMENTS: ");
   assert_starts (run (fixture, "return await at.invoke('add');"), "INVALID_ARGUMENTS: ");
   assert_starts (run (fixture, "return await at.invoke('take', {});"), "INVALID_ARGUMENTS: ");
@@ -649,7 +650,8 @@ test_odd_strings (Fixture *fixture,
       assert_starts (run (fixture, script), "[true,\"INVALID_ARGUMENTS: ");
     }
 
-  g_assert_cmpstr (run (fixture, "return await at.invoke('echo-node', '\\u2028\\u{1f600}\\ufffe');"),
+  g_assert_cmpstr (run (fixture,
+                        "return await at.invoke('echo-node', '\\u2028\\u{1f600}\\ufffe');"),
                    ==, "\"\342\200\250😀\357\277\276\"");
   assert_works (fixture);
 }
@@ -724,7 +726,8 @@ test_abort (Fixture *fixture,
   wait_for (&fixture->n_calls, 1);
   g_assert_cmpstr (run (fixture,
                         "stop.abort('enough');"
-                        "try { await call } catch (e) { return [e.name, e.domain, e.code, e.cause] }"),
+                        "try { await call } "
+                         "catch (e) { return [e.name, e.domain, e.code, e.cause] }"),
                    ==, "[\"AbortError\",\"g-io-error-quark\",19,\"enough\"]");
   wait_for (&fixture->n_cancelled, 1);
   release_held (fixture);
@@ -936,7 +939,8 @@ test_frames (Fixture *fixture,
 
   start (fixture,
          "globalThis.seen = new Promise(resolve => { const all = [];"
-         "  addEventListener('message', e => { all.push(e.data); if (all.length === 2) resolve(all) });"
+         "  addEventListener('message',"
+          "    e => { all.push(e.data); if (all.length === 2) resolve(all) });"
          "});"
          "for (const frame of document.querySelectorAll('iframe')) frame.src = frame.src;");
   seen = run (fixture,
@@ -1257,7 +1261,8 @@ test_channel_callback_throws (Fixture *fixture,
   g_assert_cmpstr (run (fixture,
                         "let seen = 0; const reported = new Promise(r => addEventListener('error',"
                         "  e => { e.preventDefault(); r(e.message) }));"
-                        "const channel = new at.Channel(() => { if (seen++ === 0) throw Error('no') });"
+                        "const channel = new at.Channel("
+                         "  () => { if (seen++ === 0) throw Error('no') });"
                         "await at.invoke('progress', { channel });"
                         "return [seen, (await reported).includes('no')];"),
                    ==, "[1000,true]");
