@@ -189,7 +189,7 @@ bench_sleepers (void)
       typical[i].idle = median (idle[i], N_ROUNDS);
       g_print ("%6u sleeping tasks: %.0f bytes each; %.2f µs to spawn each; cancelled and ended "
                "after %.1f ms, %.2f µs each (%.2f µs of processor time); "
-                "%.0f µs of processor time in "
+               "%.0f µs of processor time in "
                "a second asleep\n",
                n[i], typical[i].bytes, typical[i].spawn, typical[i].cancel * n[i] / 1000,
                typical[i].cancel, typical[i].cpu, typical[i].idle);

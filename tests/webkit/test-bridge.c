@@ -727,7 +727,7 @@ test_abort (Fixture *fixture,
   g_assert_cmpstr (run (fixture,
                         "stop.abort('enough');"
                         "try { await call } "
-                         "catch (e) { return [e.name, e.domain, e.code, e.cause] }"),
+                        "catch (e) { return [e.name, e.domain, e.code, e.cause] }"),
                    ==, "[\"AbortError\",\"g-io-error-quark\",19,\"enough\"]");
   wait_for (&fixture->n_cancelled, 1);
   release_held (fixture);
@@ -940,7 +940,7 @@ test_frames (Fixture *fixture,
   start (fixture,
          "globalThis.seen = new Promise(resolve => { const all = [];"
          "  addEventListener('message',"
-          "    e => { all.push(e.data); if (all.length === 2) resolve(all) });"
+         "    e => { all.push(e.data); if (all.length === 2) resolve(all) });"
          "});"
          "for (const frame of document.querySelectorAll('iframe')) frame.src = frame.src;");
   seen = run (fixture,
@@ -1262,7 +1262,7 @@ test_channel_callback_throws (Fixture *fixture,
                         "let seen = 0; const reported = new Promise(r => addEventListener('error',"
                         "  e => { e.preventDefault(); r(e.message) }));"
                         "const channel = new at.Channel("
-                         "  () => { if (seen++ === 0) throw Error('no') });"
+                        "  () => { if (seen++ === 0) throw Error('no') });"
                         "await at.invoke('progress', { channel });"
                         "return [seen, (await reported).includes('no')];"),
                    ==, "[1000,true]");
