@@ -325,7 +325,7 @@ follow (JsonObject *shown)
       if (now - unattended.report_time >= G_USEC_PER_SEC)
         {
           unattended.report_time = now;
-          say (_("%s files, %s, %s"), json_object_get_string_member (shown, "files"),
+          say (_("files: %s, data: %s, rate: %s"), json_object_get_string_member (shown, "files"),
                json_object_get_string_member (shown, "bytes"),
                json_object_get_string_member (shown, "rate"));
         }
@@ -342,7 +342,7 @@ follow (JsonObject *shown)
       return;
     }
 
-  say (_("%s: %s files, %s in %s"), json_object_get_string_member (shown, "headline"),
+  say (_("%s; files: %s, data: %s, time: %s"), json_object_get_string_member (shown, "headline"),
        json_object_get_string_member (shown, "files"),
        json_object_get_string_member (shown, "bytes"),
        json_object_get_string_member (shown, "time"));

@@ -33,6 +33,7 @@ function setState(state) {
 }
 
 function showStartError(message) {
+  document.title = "";
   setState("start");
   element("start-error").textContent = message;
   element("start-error").hidden = false;
@@ -95,6 +96,7 @@ function showProgress() {
     : "–";
 
   if (progress.failed > 0) {
+    document.documentElement.dataset.problems = "";
     element("banner").hidden = false;
     element("banner-text").textContent = progress.failed === 1
       ? "One file or folder could not be read."
@@ -153,7 +155,7 @@ function showDone(result) {
 
 function showFailed(error) {
   if (table.isEmpty) {
-    showStartError(error.message);
+    showStartError(`This folder cannot be read: ${error.message}`);
     return;
   }
 
@@ -186,6 +188,7 @@ async function run(chosen) {
     element(id).textContent = "–";
   element("progress-bar").style.width = "0";
   element("progress").classList.add("unknown");
+  delete document.documentElement.dataset.problems;
   setState("running");
   pulse();
 
@@ -301,6 +304,6 @@ document.addEventListener("cancel", cancel);
 const startup = await at.invoke("startup", {});
 
 pulse.interval = startup.pulseInterval ?? PULSE_INTERVAL;
-document.documentElement.dataset.ready = "";
 if (startup.folder)
   run(startup.folder);
+document.documentElement.dataset.ready = "";

@@ -189,8 +189,12 @@ export class Table {
   #clicked(event) {
     const element = event.target.closest(".row");
 
-    if (element)
-      this.select(this.#view[element.getAttribute("aria-rowindex") - 1]);
+    if (!element)
+      return;
+
+    /* What was pointed at stays in sight. */
+    this.#following = false;
+    this.select(this.#view[element.getAttribute("aria-rowindex") - 1]);
   }
 
   #keyPressed(event) {
