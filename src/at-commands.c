@@ -54,7 +54,16 @@ struct _AtCommands
 
   GMutex lock;          /* innermost: nothing foreign runs under it */
   GHashTable *commands; /* name → Command */
+  AtManager *manager;
 };
+
+enum
+{
+  PROP_MANAGER = 1,
+  N_PROPS
+};
+
+static GParamSpec *properties[N_PROPS];
 
 G_DEFINE_FINAL_TYPE (AtCommands, at_commands, G_TYPE_OBJECT)
 
@@ -93,15 +102,81 @@ at_commands_finalize (GObject *object)
   AtCommands *self = AT_COMMANDS (object);
 
   g_clear_pointer (&self->commands, g_hash_table_unref);
+  g_clear_object (&self->manager);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (at_commands_parent_class)->finalize (object);
 }
 
+static AtManager *
+ref_manager (AtCommands *self)
+{
+  AtManager *manager;
+
+  g_mutex_lock (&self->lock);
+  manager = self->manager != NULL ? g_object_ref (self->manager) : NULL;
+  g_mutex_unlock (&self->lock);
+
+  return manager;
+}
+
+static void
+at_commands_get_property (GObject *object,
+                          guint prop_id,
+                          GValue *value,
+                          GParamSpec *pspec)
+{
+  AtCommands *self = AT_COMMANDS (object);
+
+  switch (prop_id)
+    {
+    case PROP_MANAGER:
+      g_value_take_object (value, ref_manager (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+at_commands_set_property (GObject *object,
+                          guint prop_id,
+                          const GValue *value,
+                          GParamSpec *pspec)
+{
+  AtCommands *self = AT_COMMANDS (object);
+
+  switch (prop_id)
+    {
+    case PROP_MANAGER:
+      at_commands_set_manager (self, g_value_get_object (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
 static void
 at_commands_class_init (AtCommandsClass *klass)
 {
-  G_OBJECT_CLASS (klass)->finalize = at_commands_finalize;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = at_commands_finalize;
+  object_class->get_property = at_commands_get_property;
+  object_class->set_property = at_commands_set_property;
+
+  /**
+   * AtCommands:manager: (getter get_manager) (setter set_manager)
+   *
+   * The state that handlers may ask for.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MANAGER] =
+    g_param_spec_object ("manager", NULL, NULL, AT_TYPE_MANAGER,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
 static void
@@ -125,6 +200,59 @@ AtCommands *
 at_commands_new (void)
 {
   return g_object_new (AT_TYPE_COMMANDS, NULL);
+}
+
+/**
+ * at_commands_get_manager: (get-property manager)
+ * @self: a registry
+ *
+ * Gets where handlers find the application's state.
+ *
+ * Returns: (transfer none) (nullable): the manager
+ *
+ * Since: 0.1
+ */
+AtManager *
+at_commands_get_manager (AtCommands *self)
+{
+  AtManager *manager;
+
+  g_return_val_if_fail (AT_IS_COMMANDS (self), NULL);
+
+  g_mutex_lock (&self->lock);
+  manager = self->manager;
+  g_mutex_unlock (&self->lock);
+
+  return manager;
+}
+
+/**
+ * at_commands_set_manager: (set-property manager)
+ * @self: a registry
+ * @manager: (nullable): a manager
+ *
+ * Sets where handlers find the application's state: [method@At.Invocation.get_manager] gives it to
+ * them. Calls that have begun keep the one they have.
+ *
+ * Since: 0.1
+ */
+void
+at_commands_set_manager (AtCommands *self,
+                         AtManager *manager)
+{
+  g_autoptr (AtManager) previous = NULL;
+
+  g_return_if_fail (AT_IS_COMMANDS (self));
+  g_return_if_fail (manager == NULL || AT_IS_MANAGER (manager));
+
+  g_mutex_lock (&self->lock);
+  previous = g_steal_pointer (&self->manager);
+  if (manager != NULL)
+    self->manager = g_object_ref (manager);
+  g_mutex_unlock (&self->lock);
+
+  if (previous != manager)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_MANAGER]);
 }
 
 static gboolean
@@ -361,6 +489,7 @@ at_commands_run (AtCommands *self,
                  GTask *task)
 {
   g_autoptr (Registration) registration = NULL;
+  g_autoptr (AtManager) manager = NULL;
   g_autoptr (GError) error = NULL;
   const char *name, *arguments;
   gint64 timeout;
@@ -372,7 +501,8 @@ at_commands_run (AtCommands *self,
   name = at_invocation_get_command (invocation);
   arguments = at_invocation_get_arguments (invocation);
 
-  if (!at_invocation_begin (invocation, task))
+  manager = ref_manager (self);
+  if (!at_invocation_begin (invocation, task, manager))
     {
       g_task_return_new_error (task, AT_ERROR, AT_ERROR_INVALID_ARGUMENTS,
                                _("The invocation of command “%s” was used before"), name);

@@ -6,6 +6,7 @@
 #endif
 
 #include "at-invocation.h"
+#include "at-manager.h"
 #include "at-types.h"
 
 G_BEGIN_DECLS
@@ -34,6 +35,12 @@ G_DECLARE_FINAL_TYPE (AtCommands, at_commands, AT, COMMANDS, GObject)
 
 AT_AVAILABLE_IN_ALL
 AtCommands  *at_commands_new         (void) G_GNUC_WARN_UNUSED_RESULT;
+
+AT_AVAILABLE_IN_ALL
+AtManager   *at_commands_get_manager (AtCommands     *self);
+AT_AVAILABLE_IN_ALL
+void         at_commands_set_manager (AtCommands     *self,
+                                      AtManager      *manager);
 
 AT_AVAILABLE_IN_ALL
 gboolean     at_commands_register    (AtCommands     *self,

@@ -5,9 +5,10 @@
 
 G_BEGIN_DECLS
 
-/* Give the invocation the task that its answer ends. FALSE, with a critical, the second time. */
+/* Give the invocation the task that its answer ends, and the state to ask for. FALSE, with a critical, the second time. */
 gboolean at_invocation_begin   (AtInvocation   *self,
-                                GTask          *task);
+                                GTask          *task,
+                                AtManager      *manager);
 
 /* From now on a passed deadline of the task's scope answers with TIMED_OUT, whatever the handler
  * is doing; the handler's own answer is then dropped in silence. */

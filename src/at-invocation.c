@@ -59,6 +59,7 @@ struct _AtInvocation
   Answer *answer;
 
   /* Written before the handler runs, on the portal's thread */
+  AtManager *manager;
   AtCancelWatch *watch;
   gpointer registration;
   GDestroyNotify release;
@@ -73,6 +74,7 @@ enum
   PROP_SENDER,
   PROP_CANCELLABLE,
   PROP_PORTAL,
+  PROP_MANAGER,
   N_PROPS
 };
 
@@ -142,6 +144,7 @@ at_invocation_finalize (GObject *object)
 
   if (self->release != NULL)
     self->release (self->registration);
+  g_clear_object (&self->manager);
   g_clear_pointer (&self->answer, answer_unref);
   g_clear_pointer (&self->headers, g_hash_table_unref);
   g_clear_pointer (&self->body, g_bytes_unref);
@@ -182,6 +185,9 @@ at_invocation_get_property (GObject *object,
       break;
     case PROP_PORTAL:
       g_value_set_object (value, at_invocation_get_portal (self));
+      break;
+    case PROP_MANAGER:
+      g_value_set_object (value, self->manager);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -306,6 +312,17 @@ at_invocation_class_init (AtInvocationClass *klass)
     g_param_spec_object ("portal", NULL, NULL, AT_TYPE_PORTAL,
                          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 
+  /**
+   * AtInvocation:manager: (getter get_manager)
+   *
+   * The state that the handler may ask for.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MANAGER] =
+    g_param_spec_object ("manager", NULL, NULL, AT_TYPE_MANAGER,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -341,7 +358,8 @@ at_invocation_new (const char *command,
 
 gboolean
 at_invocation_begin (AtInvocation *self,
-                     GTask *task)
+                     GTask *task,
+                     AtManager *manager)
 {
   Answer *answer = self->answer;
 
@@ -349,7 +367,10 @@ at_invocation_begin (AtInvocation *self,
   if (g_atomic_pointer_compare_and_exchange (&answer->task, NULL, task))
     {
       if (g_atomic_int_get (&answer->state) == ANSWER_OPEN)
-        return TRUE;
+        {
+          g_set_object (&self->manager, manager);
+          return TRUE;
+        }
     }
   else
     g_object_unref (task);
@@ -634,6 +655,25 @@ at_invocation_get_portal (AtInvocation *self)
 
   task = answer_get_task (self->answer);
   return task != NULL ? AT_PORTAL (g_task_get_source_object (task)) : NULL;
+}
+
+/**
+ * at_invocation_get_manager: (get-property manager)
+ * @self: an invocation
+ *
+ * Gets the manager of the registry that answers, where the handler finds the application's state.
+ *
+ * Returns: (transfer none) (nullable): the manager; `NULL` if the registry has none, and before the
+ *   call was dispatched
+ *
+ * Since: 0.1
+ */
+AtManager *
+at_invocation_get_manager (AtInvocation *self)
+{
+  g_return_val_if_fail (AT_IS_INVOCATION (self), NULL);
+
+  return self->manager;
 }
 
 /* FALSE if it was answered before. An invocation that was never dispatched has nobody who hears. */

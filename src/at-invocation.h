@@ -7,6 +7,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "at-manager.h"
 #include "at-types.h"
 
 G_BEGIN_DECLS
@@ -44,6 +45,8 @@ AT_AVAILABLE_IN_ALL
 GCancellable *at_invocation_get_cancellable       (AtInvocation       *self);
 AT_AVAILABLE_IN_ALL
 AtPortal     *at_invocation_get_portal            (AtInvocation       *self);
+AT_AVAILABLE_IN_ALL
+AtManager    *at_invocation_get_manager           (AtInvocation       *self);
 
 AT_AVAILABLE_IN_ALL
 void          at_invocation_return_json           (AtInvocation       *self,

@@ -377,6 +377,44 @@ run_body (GTask *task,
 }
 
 static void
+answer_state (AtInvocation *invocation,
+              gpointer user_data)
+{
+  AtManager *manager = at_invocation_get_manager (invocation);
+  g_autoptr (GObject) state = NULL;
+
+  if (manager != NULL)
+    state = at_manager_get_state (manager, AT_TYPE_COMMANDS, NULL);
+  at_invocation_return_json (invocation, state == user_data ? "true" : "false");
+}
+
+static void
+test_state (void)
+{
+  World world = world_new ();
+  g_autoptr (AtManager) manager = at_manager_new ();
+  g_autoptr (AtFuture) without = NULL;
+  g_autoptr (AtFuture) with = NULL;
+
+  g_assert_null (at_commands_get_manager (world.commands));
+  at_manager_manage (manager, AT_TYPE_COMMANDS, G_OBJECT (world.commands));
+  at_commands_register (world.commands, "state", answer_state, world.commands, NULL);
+  without = at_commands_invoke (world.commands, world.portal, "state", NULL, NULL);
+  g_assert_cmpstr (get_text (without), ==, "false");
+
+  at_commands_set_manager (world.commands, manager);
+  g_assert_true (at_commands_get_manager (world.commands) == manager);
+  with = at_commands_invoke (world.commands, world.portal, "state", NULL, NULL);
+  g_assert_cmpstr (get_text (with), ==, "true");
+  g_clear_object (&with);
+
+  at_commands_set_manager (world.commands, NULL);
+  test_portal_flush (world.portal);
+  g_assert_finalize_object (g_steal_pointer (&manager));
+  world_finish (&world);
+}
+
+static void
 test_within_a_task (void)
 {
   World world = world_new ();
@@ -478,6 +516,7 @@ main (int argc,
   test_add ("/commands/registry/second-registration-is-refused", test_registered_twice);
   test_add ("/commands/registry/data-lasts-as-long-as-its-calls", test_unregistered_while_running);
   test_add ("/commands/registry/changes-while-calls-run", test_churn);
+  test_add ("/commands/state/handlers-find-it", test_state);
   test_add ("/commands/run/within-a-task", test_within_a_task);
   test_add ("/commands/dispatch/invocation-is-used-once", test_dispatched_twice);
 
