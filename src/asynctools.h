@@ -9,6 +9,7 @@
 #include "at-condition.h"
 #include "at-enum-types.h"
 #include "at-error.h"
+#include "at-event-bus.h"
 #include "at-event.h"
 #include "at-file-entry.h"
 #include "at-file-tasks.h"
