@@ -13,7 +13,7 @@
  */
 
 #ifdef AT_MODEL
-#include "model-atomic.h"
+#include "model-atomic.hpp"
 #else
 
 #include <stdatomic.h>
