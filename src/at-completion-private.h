@@ -40,9 +40,9 @@ at_completion_finish (AtWord  *word,
       if ((old & (AT_COMPLETION_CANCEL | AT_COMPLETION_EXPOSED)) == 0)
         new_value |= AT_COMPLETION_RETIRED;
     }
-  /* Release: the result comes before DONE for everybody who acquires it. Acquire: so does what
-   * whoever exposed the scope or observes did before. */
-  while (!at_atomic_cas_weak (word, &old, new_value, acq_rel, relaxed));
+  /* Release: the result comes before DONE for everybody who acquires it. No acquire: a scope is
+   * retired only if nobody else had it, and observers are looked for under their lock. */
+  while (!at_atomic_cas_weak (word, &old, new_value, release, relaxed));
 
   if (old & AT_COMPLETION_WAITERS)
     at_unpark_all (word);
@@ -80,14 +80,17 @@ at_completion_cancel_requested (AtWord *word)
 static inline bool
 at_completion_expose (AtWord *word)
 {
-  return (at_atomic_fetch_or (word, AT_COMPLETION_EXPOSED, seq_cst) & AT_COMPLETION_RETIRED) == 0;
+  /* Relaxed: the word alone decides between this and at_completion_finish (), and the scope is
+   * read through its own pointer. */
+  return (at_atomic_fetch_or (word, AT_COMPLETION_EXPOSED, relaxed) & AT_COMPLETION_RETIRED) == 0;
 }
 
 /* The body's side: the started value was stored. Returns the value before. */
 static inline uint32_t
 at_completion_start (AtWord *word)
 {
-  uint32_t old = at_atomic_fetch_or (word, AT_COMPLETION_STARTED, acq_rel);
+  /* Release: the value comes before STARTED. */
+  uint32_t old = at_atomic_fetch_or (word, AT_COMPLETION_STARTED, release);
 
   if (old & AT_COMPLETION_WAITERS)
     at_unpark_all (word);

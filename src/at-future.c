@@ -161,8 +161,9 @@ at_future_observe (AtFuture *self,
   GMutex *lock = at_future_lock (self);
   gboolean too_late;
 
-  /* Under the lock: whoever finishes after this takes the lock and finds the observer. */
-  too_late = (at_atomic_fetch_or (&self->word, AT_COMPLETION_OBSERVERS, acq_rel) & news) != 0;
+  /* Under the lock: whoever finishes after this takes the lock and finds the observer. Acquire,
+   * for an observer that comes too late: the result comes before DONE. */
+  too_late = (at_atomic_fetch_or (&self->word, AT_COMPLETION_OBSERVERS, acquire) & news) != 0;
   if (!too_late)
     {
       AtFutureExtra *extra = at_future_ensure_extra (self);
@@ -315,7 +316,8 @@ expose_scope (AtFuture *self)
                                             at_cancel_scope_new (self->cancellable));
     }
 
-  scope = at_atomic_load (&self->scope, seq_cst);
+  /* Acquire pairs with publish_scope (), which has the last word if this is out of date. */
+  scope = at_atomic_load (&self->scope, acquire);
   if (scope == NULL)
     scope = publish_scope (&self->scope, at_cancel_scope_new (self->cancellable));
 
@@ -335,7 +337,8 @@ void
 at_future_take (AtFuture *self,
                 AtPortal *portal)
 {
-  AtCancelScope *scope = at_atomic_load (&self->scope, seq_cst);
+  /* Acquire, as in expose_scope (). */
+  AtCancelScope *scope = at_atomic_load (&self->scope, acquire);
   const char *name = at_atomic_load (&self->name, acquire);
 
   if (scope == NULL)

@@ -95,8 +95,9 @@ at_handover_step (AtHandover     *handover,
   uint32_t expected = from;
 
   /* Release: what the settling thread wrote for the waiter comes before the waiter's acquire
-   * in at_handover_get_state (). Relaxed on failure: the loser reads nothing of the winner's. */
-  return at_atomic_cas (&handover->state, &expected, (uint32_t) to, acq_rel, relaxed);
+   * in at_handover_get_state (). Relaxed on failure: the loser reads nothing of the winner's. No
+   * acquire: the lock, or listening for the cancellation, has brought what the winner reads. */
+  return at_atomic_cas (&handover->state, &expected, (uint32_t) to, release, relaxed);
 }
 
 /* Lock held. */

@@ -80,14 +80,16 @@ at_inbox_consumer_sleeps (AtInbox *inbox)
 static inline bool
 at_inbox_seal (AtInbox *inbox)
 {
-  return (at_atomic_fetch_or (&inbox->head, AT_INBOX_SEALED, seq_cst) & AT_INBOX_SEALED) == 0;
+  /* Release pairs with at_inbox_has_items (): what came before the stop comes before the end. */
+  return (at_atomic_fetch_or (&inbox->head, AT_INBOX_SEALED, release) & AT_INBOX_SEALED) == 0;
 }
 
 /* Any thread: a hint, except for the consumer, who may rely on "sealed". */
 static inline bool
 at_inbox_is_sealed (AtInbox *inbox)
 {
-  return (at_atomic_load (&inbox->head, acquire) & AT_INBOX_SEALED) != 0;
+  /* Relaxed: the consumer looks for items after this, at the same word, and that acquires. */
+  return (at_atomic_load (&inbox->head, relaxed) & AT_INBOX_SEALED) != 0;
 }
 
 /* Consumer only. */

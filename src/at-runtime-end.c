@@ -224,9 +224,9 @@ at_runtime_stop (AtRuntime *self,
     {
       tasks = g_ptr_array_new_with_free_func (g_object_unref);
 
-      /* Sequentially consistent against task_taken (): a task that is missing in the list sees
-       * it. */
-      at_atomic_store (&self->cancels_all, 1, seq_cst);
+      /* Relaxed: the lock orders it. A task that is missing in the list takes the lock after this
+       * and looks after that. */
+      at_atomic_store (&self->cancels_all, 1, relaxed);
 
       g_mutex_lock (&self->lock);
       for (AtFuture *task = self->first_task; task != NULL; task = at_future_get_links (task)->next)

@@ -29,7 +29,8 @@ at_runtime_task_taken (AtRuntime *self,
 gboolean
 at_runtime_cancels_all (AtRuntime *self)
 {
-  return at_atomic_load (&self->cancels_all, seq_cst) != 0;
+  /* Relaxed: after at_runtime_task_taken (), see at_runtime_stop (). */
+  return at_atomic_load (&self->cancels_all, relaxed) != 0;
 }
 
 gboolean
