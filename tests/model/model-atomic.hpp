@@ -107,7 +107,8 @@ struct Kernel
           return bucket.sleepers;
       }
 
-    rl::ctx ().fail_test ("the kernel needs more buckets", rl::test_result_user_assert_failed, info);
+    rl::ctx ().fail_test ("the kernel needs more buckets", rl::test_result_user_assert_failed,
+                          info);
     return buckets[0].sleepers;
   }
 

@@ -13,7 +13,7 @@ static const model::Mutation mutations[] = {
   { "take: does not look for a request", NULL, NULL },
   { "take: publishes its scope over another one", NULL, NULL },
   { "expose: does not look for a request", NULL, NULL },
-  { "expose: looks whether the scope was retired, and says that it holds it after that", NULL, NULL },
+  { "expose: looks whether the scope was retired, and holds it after that", NULL, NULL },
   { "end: retires a scope that somebody holds", NULL, NULL },
   { "end: retires a scope that somebody cancels", NULL, NULL },
   { "end: gives the scope back by what the word said before the last try", NULL, NULL },
@@ -223,7 +223,7 @@ struct Future
   }
 };
 
-/* The portal takes, runs and ends a task, while somebody cancels it and somebody wants its scope. */
+/* The portal takes and ends a task, while somebody cancels it and somebody wants its scope. */
 struct Cancel : model::Program<Cancel, 3>
 {
   Future future;
