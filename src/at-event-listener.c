@@ -60,7 +60,7 @@ at_event_note_new (AtEventBus *bus,
 
   at_atomic_init (&self->ref_count, 1);
   self->bus = g_object_ref (bus);
-  self->name = g_ref_string_new_intern (name);
+  self->name = g_strdup (name);
   self->payload = payload != NULL ? g_variant_ref (payload) : NULL;
 
   return self;
@@ -84,7 +84,7 @@ at_event_note_unref (gpointer data)
     return;
 
   g_clear_pointer (&self->payload, g_variant_unref);
-  g_ref_string_release (self->name);
+  g_free (self->name);
   g_object_unref (self->bus);
   g_free (self);
 }
