@@ -227,6 +227,25 @@ progress (AtInvocation *invocation,
   at_invocation_return_json (invocation, "\"done\"");
 }
 
+static void
+nothing (gpointer user_data)
+{
+}
+
+/* Answers while the page still fetches the first message, and so does not ask for the second. */
+static void
+burst (AtInvocation *invocation,
+       gpointer user_data)
+{
+  g_autoptr (AtWebKitChannel) channel = NULL;
+
+  channel = at_webkit_channel_from_invocation (invocation, "channel", NULL);
+  g_assert_true (at_webkit_channel_try_send (channel, "1", NULL));
+  g_assert_true (at_portal_invoke (at_portal_get_main (), nothing, NULL, NULL));
+  g_assert_true (at_webkit_channel_try_send (channel, "2", NULL));
+  at_invocation_return_json (invocation, NULL);
+}
+
 static const struct
 {
   const char *name;
@@ -243,6 +262,7 @@ static const struct
   { "hold", hold },
   { "take", take },
   { "progress", progress },
+  { "burst", burst },
 };
 
 /* Pages */
@@ -1084,6 +1104,15 @@ test_channel_order (Fixture *fixture,
                         "const answer = await at.invoke('progress', { channel });"
                         "return [answer, got.length, got.every((m, i) => m === i), closed];"),
                    ==, "[\"done\",1000,true,true]");
+  g_assert_cmpstr (run (fixture,
+                        "let late = 0;"
+                        "for (let i = 0; i < 50; i++) {"
+                        "  let got = 0;"
+                        "  await at.invoke('burst', { channel: new at.Channel(() => got++) });"
+                        "  late += 2 - got;"
+                        "}"
+                        "return late;"),
+                   ==, "0");
 }
 
 static void
