@@ -286,6 +286,22 @@ read_cb (GObject      *source,
 
 /* The work */
 
+/* For a page that has nothing to show yet. */
+static void
+glance_unless_late (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (g_get_monotonic_time () - unattended.start_time < READY_SECONDS * G_USEC_PER_SEC)
+    {
+      glance ();
+      return;
+    }
+
+  error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _("it does not get ready"));
+  give_up (error);
+}
+
 static gboolean
 watch_cancelling_cb (gpointer user_data)
 {
@@ -311,7 +327,7 @@ follow (JsonObject *shown)
       /* Until the answer of the chooser has arrived there is nothing to see. */
       if (*problem == '\0')
         {
-          glance ();
+          glance_unless_late ();
           return;
         }
 
@@ -378,16 +394,9 @@ glanced_cb (GObject      *source,
       ask (NULL, "unattended.click ('choose')");
       glance ();
     }
-  else if (g_get_monotonic_time () - unattended.start_time > READY_SECONDS * G_USEC_PER_SEC)
-    {
-      g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                                                      _("it is still not ready"));
-
-      give_up (error);
-    }
   else
     {
-      glance ();
+      glance_unless_late ();
     }
 }
 

@@ -150,6 +150,8 @@ function showDone(result) {
     ? `Every file was read, ${left}.` : "Every file was read.";
   if (result.failed > 0)
     element("details").textContent = "Not every file could be read.";
+  else if (result.files === 0)
+    element("details").textContent = "There are no files in this folder.";
   showEnd("done", result.failed > 0 ? "Finished, With Problems" : "Finished");
 }
 
