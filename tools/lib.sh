@@ -40,15 +40,19 @@ prefer_python_with_gi () {
   die 'no python3 here can import gi; install PyGObject (Debian: python3-gi)'
 }
 
-# Configures a build folder unless it is one already, and builds it.
-build () {
+# Configures a build folder, unless it is one already.
+configure () {
   folder=$1
   shift
   if [ ! -f "$folder/build.ninja" ]; then
     rm -rf "$folder"
     report=$(meson setup "$folder" "$@" 2>&1) || { say "$report"; return 1; }
   fi
-  ninja -C "$folder" >&2
+}
+
+# The same, and builds all of it.
+build () {
+  configure "$@" && ninja -C "$1" >&2
 }
 
 # What a program leaves running for a moment may write there still.
