@@ -75,7 +75,7 @@ void
 at_waiter_deliver (AtWaiter *waiter)
 {
   GMainContext *context = g_task_get_context (waiter->task);
-  g_autoptr (GSource) source = NULL;
+  GSource *source = NULL;
   AtDelivery *self;
 
   waiter->next_delivery = NULL;
@@ -106,9 +106,11 @@ at_waiter_deliver (AtWaiter *waiter)
   self->last = waiter;
   self->length++;
 
-  /* Attached under the lock: nobody else may find it in the table and expect it to run. */
+  /* Attached under the lock: nobody else may find it in the table and expect it to run. Let go of
+   * under the lock too: g_source_unref () locks the context, which may end with its last task. */
   if (source != NULL)
     g_source_attach (source, context);
+  g_clear_pointer (&source, g_source_unref);
 
   g_mutex_unlock (&deliveries_lock);
 }
