@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /** What JSON can say, and so what travels between a page and its application. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [name: string]: Json };
 
 /**
  * What can be an argument: JSON, members that are undefined (they are left out), objects that know
@@ -96,6 +102,6 @@ export interface At {
 }
 
 declare global {
-  /** The application behind this page. It is there in allowed pages only, and in no frame of them. */
+  /** The application behind this page. It is there in allowed pages only, and in no frame. */
   const at: At;
 }
