@@ -47,12 +47,15 @@ at_post_chunk_release (gpointer data,
     g_free (chunk);
 }
 
-static void
-post_free (Post *post)
+/* A thread's posts mostly stand together, and are accounted for together. */
+void
+at_runtime_forget_posts (AtRuntime *self)
 {
-  PostChunk *chunk = post->chunk;
+  PostChunk *chunk = g_steal_pointer (&self->post_chunk);
+  guint n = self->n_posts_run;
 
-  if (at_atomic_fetch_sub (&chunk->n_left, 1, acq_rel) == 1)
+  self->n_posts_run = 0;
+  if (chunk != NULL && at_atomic_fetch_sub (&chunk->n_left, n, acq_rel) == n)
     g_free (chunk);
 }
 
@@ -108,7 +111,8 @@ at_runtime_invoke (AtRuntime *self,
 }
 
 void
-at_runtime_run_item (AtItem *item)
+at_runtime_run_item (AtRuntime *self,
+                     AtItem *item)
 {
   if (item->kind == AT_ITEM_POST)
     {
@@ -117,7 +121,14 @@ at_runtime_run_item (AtItem *item)
       post->func (post->user_data);
       if (post->destroy != NULL)
         post->destroy (post->user_data);
-      post_free (post);
+
+      /* A nested loop may have come by meanwhile. */
+      if (self->post_chunk != post->chunk)
+        {
+          at_runtime_forget_posts (self);
+          self->post_chunk = post->chunk;
+        }
+      self->n_posts_run++;
     }
   else
     {

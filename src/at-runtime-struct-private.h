@@ -24,6 +24,7 @@ struct _AtRuntime
   GSource      *source;
   AtThread     *adopter;
   gboolean      has_own_thread;
+  int           wakeup_fd;        /* of an own thread's context */
   guint         generation;
 
   /*< the portal's thread only >*/
@@ -31,6 +32,8 @@ struct _AtRuntime
   AtItem    *last_ready;  /* up to here tasks are made; NULL: none */
   guint      depth;       /* of dispatches */
   guint      n_active;    /* tasks taken and not ended */
+  gpointer   post_chunk;  /* whose posts were run last */
+  guint      n_posts_run; /* how many of them are not accounted for */
   GPtrArray *spare_scopes;
 
   /*< protected by lock >*/
@@ -59,7 +62,10 @@ at_runtime_is_finished (AtRuntime *self)
          self->first == NULL && !at_inbox_has_items (&self->inbox);
 }
 
-void at_runtime_run_item (AtItem    *item);  /* a post or an invoke */
-void at_runtime_end      (AtRuntime *self);  /* the portal's thread, once */
+/* A post or an invoke; and afterwards, for the last of a batch of them. */
+void at_runtime_run_item     (AtRuntime *self,
+                              AtItem    *item);
+void at_runtime_forget_posts (AtRuntime *self);
+void at_runtime_end          (AtRuntime *self);  /* the portal's thread, once */
 
 G_END_DECLS

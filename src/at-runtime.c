@@ -137,7 +137,8 @@ run_batch (AtRuntime *self)
   AtThread *thread = at_thread_self ();
   AtRuntime *outer = thread->current;
   gboolean pushed = push_context (self);
-  gint64 end = g_get_monotonic_time () + BATCH_USEC;
+  /* A single item needs no clock. */
+  gint64 end = self->first != self->last_ready ? g_get_monotonic_time () + BATCH_USEC : G_MAXINT64;
   guint n_run = 0;
 
   thread->current = self;
@@ -155,12 +156,13 @@ run_batch (AtRuntime *self)
       if (item->kind == AT_ITEM_TASK)
         at_future_run (at_future_from_item (item));
       else
-        at_runtime_run_item (item);
+        at_runtime_run_item (self, item);
 
-      if (!is_cheap && g_get_monotonic_time () >= end)
+      if (!is_cheap && self->last_ready != NULL && g_get_monotonic_time () >= end)
         break;
     }
 
+  at_runtime_forget_posts (self);
   self->depth--;
   thread->current = outer;
   pop_context (self, pushed);
@@ -246,6 +248,36 @@ static GSourceFuncs inbox_source_funcs = {
   .finalize = inbox_source_finalize,
 };
 
+/* To see what is ready. All that a context's own wake-up does is to end a sleep: if nothing else is
+ * polled, the system call is spared. */
+static int
+poll_at_once (AtRuntime *self,
+              GPollFD *fds,
+              guint n_fds)
+{
+  if (n_fds == 1 && fds[0].fd == self->wakeup_fd)
+    return 0;
+
+  return g_poll (fds, n_fds, 0);
+}
+
+/* Before anybody else can add a source. */
+static int
+find_wakeup_fd (GMainContext *context)
+{
+  GPollFD fd = { -1, 0, 0 };
+  int timeout;
+  int n_fds;
+
+  if (!g_main_context_acquire (context))
+    return -1;
+
+  n_fds = g_main_context_query (context, G_MAXINT, &timeout, &fd, 1);
+  g_main_context_release (context);
+
+  return n_fds == 1 ? fd.fd : -1;
+}
+
 /* The poll function of an own thread's context: tells producers whether they have to wake it, and
  * spins before it sleeps while calls come in quick succession. */
 static int
@@ -258,7 +290,7 @@ runtime_poll (GPollFD *fds,
   int result;
 
   if (timeout == 0)
-    return g_poll (fds, n_fds, 0);
+    return poll_at_once (self, fds, n_fds);
 
   until = at_thread_spin_begin ();
   if (until != 0)
@@ -271,11 +303,11 @@ runtime_poll (GPollFD *fds,
 
       at_thread_spin_end (has_items);
       if (has_items)
-        return g_poll (fds, n_fds, 0);
+        return poll_at_once (self, fds, n_fds);
     }
 
   if (!at_inbox_prepare_sleep (&self->inbox))
-    return g_poll (fds, n_fds, 0);
+    return poll_at_once (self, fds, n_fds);
 
   result = g_poll (fds, n_fds, timeout);
   at_inbox_end_sleep (&self->inbox);
@@ -354,6 +386,7 @@ at_runtime_new (AtPortal *portal,
       g_autofree char *thread_name = dup_thread_name (name);
       GError *local_error = NULL;
 
+      self->wakeup_fd = find_wakeup_fd (self->context);
       g_main_context_set_poll_func (self->context, runtime_poll);
       g_source_attach (self->source, self->context);
 
