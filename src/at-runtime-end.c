@@ -66,6 +66,7 @@ at_runtime_end (AtRuntime *self)
   g_mutex_unlock (&self->lock);
 
   g_clear_pointer (&self->spare_scopes, g_ptr_array_unref);
+  g_clear_pointer (&self->returned_scopes, g_ptr_array_unref);
   if (self->adopter != NULL)
     at_thread_remove_adopted (self->adopter, self);
   at_thread_change_owner (&self->owner, NULL);

@@ -14,6 +14,7 @@ struct _AtRuntime
   AtInbox                inbox;
   AT_ATOMIC (int)        ref_count;
   AT_ATOMIC (int)        cancels_all;
+  AT_ATOMIC (int)        has_returned_scopes;
   AT_ATOMIC (AtThread *) owner;
   AtWord                 ended_word;
 
@@ -44,6 +45,7 @@ struct _AtRuntime
   AtThread *last_owner;    /* of an adopted context, after the end */
   guint     n_late;        /* on their way to the thread: what refused calls brought */
   guint     n_parked;
+  GPtrArray *returned_scopes; /* spare ones that other threads brought back; NULL after the end */
   gboolean  is_disposed;   /* the portal lost its last reference once */
   gboolean  is_pinned;
   gboolean  has_ended;

@@ -65,6 +65,8 @@ void
 at_runtime_unpark (AtRuntime *self,
                    GTask *task)
 {
+  AtCancelScope *scope = g_object_ref ((AtCancelScope *) g_task_get_cancellable (task));
+
   g_mutex_lock (&self->lock);
   if (!self->is_disposed)
     {
@@ -74,11 +76,37 @@ at_runtime_unpark (AtRuntime *self,
   g_mutex_unlock (&self->lock);
 
   g_object_unref (task);
+
+  /* The scope was the task's for as long as its result lay there. */
+  if (at_cancel_scope_recycle (scope))
+    {
+      g_mutex_lock (&self->lock);
+      if (!self->has_ended && self->returned_scopes->len < SPARE_SCOPES)
+        {
+          g_ptr_array_add (self->returned_scopes, g_steal_pointer (&scope));
+          at_atomic_store (&self->has_returned_scopes, 1, relaxed);
+        }
+      g_mutex_unlock (&self->lock);
+    }
+
+  g_clear_object (&scope);
 }
 
 AtCancelScope *
 at_runtime_take_scope (AtRuntime *self)
 {
+  /* Relaxed: a hint, the lock brings the rest. */
+  if (self->spare_scopes->len == 0 && at_atomic_load (&self->has_returned_scopes, relaxed))
+    {
+      GPtrArray *empty = self->spare_scopes;
+
+      g_mutex_lock (&self->lock);
+      self->spare_scopes = self->returned_scopes;
+      self->returned_scopes = empty;
+      at_atomic_store (&self->has_returned_scopes, 0, relaxed);
+      g_mutex_unlock (&self->lock);
+    }
+
   if (self->spare_scopes->len > 0)
     return g_ptr_array_steal_index_fast (self->spare_scopes, self->spare_scopes->len - 1);
 

@@ -373,6 +373,7 @@ at_runtime_new (AtPortal *portal,
                                                       : g_main_context_ref (self->context);
   self->has_own_thread = context == NULL;
   self->spare_scopes = g_ptr_array_new_with_free_func (g_object_unref);
+  self->returned_scopes = g_ptr_array_new_with_free_func (g_object_unref);
 
   source = (InboxSource *) g_source_new (&inbox_source_funcs, sizeof *source);
   source->runtime = at_runtime_ref (self);
@@ -451,6 +452,7 @@ at_runtime_unref (AtRuntime *self)
   g_clear_pointer (&self->last_owner, at_thread_unref);
   g_clear_pointer (&self->thread, g_thread_unref);
   g_clear_pointer (&self->spare_scopes, g_ptr_array_unref);
+  g_clear_pointer (&self->returned_scopes, g_ptr_array_unref);
   g_clear_pointer (&self->end_observers, g_array_unref);
   g_main_context_unref (self->creation_context);
   g_main_context_unref (self->context);
