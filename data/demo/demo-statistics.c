@@ -58,3 +58,23 @@ demo_statistics_get_longest_dispatch (void)
 {
   return __atomic_load_n (&longest_dispatch, __ATOMIC_RELAXED);
 }
+
+/* How many descriptors of this process lead into the folder. */
+guint
+demo_statistics_count_open_files (const char *folder)
+{
+  g_autofree char *whole = g_canonicalize_filename (folder, NULL);
+  g_autoptr (GDir) descriptors = g_dir_open ("/proc/self/fd", 0, NULL);
+  const char      *name;
+  guint            n_open = 0;
+
+  while (descriptors && (name = g_dir_read_name (descriptors)))
+    {
+      g_autofree char *link = g_build_filename ("/proc/self/fd", name, NULL);
+      g_autofree char *target = g_file_read_link (link, NULL);
+
+      n_open += target && g_str_has_prefix (target, whole);
+    }
+
+  return n_open;
+}

@@ -203,6 +203,7 @@ pulses_cb (GObject      *source,
   say ("second command: %s", text);
   say ("longest dispatch on the portal: %.3f ms of processor time",
        demo_statistics_get_longest_dispatch () / 1000.0);
+  say ("files open: %u", demo_statistics_count_open_files (unattended.options->folder));
   finish ();
 }
 
