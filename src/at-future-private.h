@@ -33,7 +33,8 @@ AtFuture     *at_future_new_failed      (AtPortal             *portal,
                                          gpointer              user_data,
                                          GDestroyNotify        destroy);
 /* Accepts the task, or fails it. Consumes nothing. */
-void          at_future_submit          (AtFuture             *self);
+void          at_future_submit          (AtFuture             *self,
+                                         AtPortal             *portal);
 /* Waits until it has ended, whatever happens; for a caller that checked for cycles before. */
 void          at_future_join            (AtFuture             *self);
 GValue       *at_future_steal_value     (AtFuture             *self,

@@ -74,6 +74,7 @@ at_future_finalize (GObject *object)
     self->host_class->release (self->host);
   if (self->holds_runtime)
     at_runtime_unref (self->runtime);
+  at_thread_drop_revived ();
 
   G_OBJECT_CLASS (at_future_parent_class)->finalize (object);
 }
@@ -272,16 +273,20 @@ at_future_new_failed (AtPortal *portal,
 }
 
 void
-at_future_submit (AtFuture *self)
+at_future_submit (AtFuture *self,
+                  AtPortal *portal)
 {
   AtRuntime *runtime = self->runtime;
 
+  /* Until there is a GTask, which holds it. */
+  g_object_ref (portal);
   g_object_ref (self);
   if (G_LIKELY (at_runtime_push (runtime, &self->item)))
     return;
 
   fail_refused (self, runtime, at_runtime_refusal (runtime));
   g_object_unref (self);
+  g_object_unref (portal);
 }
 
 AtFuture *
@@ -361,6 +366,7 @@ at_future_take (AtFuture *self,
   g_task_set_check_cancellable (self->task, FALSE);
   if (name != NULL)
     g_task_set_name (self->task, name);
+  g_object_unref (portal);
 
   at_runtime_task_taken (self->runtime, self);
 
@@ -449,11 +455,15 @@ on_task_dropped (gpointer data,
   AtFuture *self = data;
 
   self->is_watched = FALSE;
+
+  at_thread_begin_revival ();
+  at_thread_keep_revived (task);
   g_task_return_new_error ((GTask *) task, AT_ERROR, AT_ERROR_ABANDONED,
                            _ ("The body of task “%s” dropped its GTask without returning it; every "
                               "path has to call one g_task_return function"),
                            at_future_get_name (self) != NULL ? at_future_get_name (self)
                                                              : _ ("unnamed"));
+  at_thread_end_revival ();
 }
 
 static void

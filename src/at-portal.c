@@ -86,6 +86,8 @@ at_portal_constructed (GObject *object)
 
   G_OBJECT_CLASS (at_portal_parent_class)->constructed (object);
 
+  at_thread_drop_revived ();
+
   if (self->name == NULL)
     self->name = g_strdup (fallback);
 
@@ -552,7 +554,7 @@ at_portal_spawn (AtPortal *self,
   g_return_val_if_fail (func != NULL, NULL);
 
   future = at_future_new (self->runtime, cancellable, func, user_data, destroy);
-  at_future_submit (future);
+  at_future_submit (future, self);
 
   return future;
 }

@@ -247,11 +247,27 @@ at_runtime_stop (AtRuntime *self,
   at_runtime_unref (self);
 }
 
+/* Tasks hold the portal, so only functions that were posted can be left. FALSE also if that cannot
+ * be told from this thread. */
+static gboolean
+is_idle (AtRuntime *self)
+{
+  if (self->has_own_thread)
+    return at_inbox_consumer_sleeps (&self->inbox) && !at_inbox_has_items (&self->inbox);
+
+  return at_runtime_is_owner (self) && self->depth == 0 && self->first == NULL &&
+         !at_inbox_has_items (&self->inbox);
+}
+
 void
 at_runtime_portal_disposed (AtRuntime *self)
 {
+  gboolean is_revived = FALSE;
+
   if (!at_runtime_lives_here (self))
     return;
+
+  at_thread_begin_revival ();
 
   g_mutex_lock (&self->lock);
   if (!self->is_disposed)
@@ -260,15 +276,21 @@ at_runtime_portal_disposed (AtRuntime *self)
       self->is_disposed = TRUE;
       for (guint i = 0; i < self->n_parked; i++)
         g_object_ref (self->portal);
+      is_revived = self->n_parked > 0;
     }
-  if (!self->has_ended && !self->is_pinned)
+  if (!self->has_ended && !self->is_pinned && !is_idle (self))
     {
       self->is_pinned = TRUE;
       g_object_ref (self->portal);
+      is_revived = TRUE;
     }
+  if (is_revived)
+    at_thread_keep_revived (self->portal);
   g_mutex_unlock (&self->lock);
 
   at_runtime_stop (self, FALSE);
+
+  at_thread_end_revival ();
 }
 
 void

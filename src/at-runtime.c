@@ -15,11 +15,12 @@
  * loop drains on from where it stands.
  *
  * Lifetimes. The object holds the runtime; the thread, or the source of an adopted context, holds
- * it as well. An accepted task keeps the portal without a reference of its own: the last reference
- * on the portal, dropped before the end, is taken back (“pinned”) and dropped at the end for good.
- * A task that has ended, and whose future somebody still holds, keeps its GTask for the result and
- * with it GTask's reference on the portal; this one is put away (“parked”), since a future keeps
- * its portal only until it is done.
+ * it as well. A task holds the portal from its acceptance to its end, first by itself, then through
+ * its GTask. Posts hold nothing, for speed: if the last reference on the portal is dropped while
+ * some may be left, it is taken back (“pinned”) and dropped at the end for good. A task that has
+ * ended, and whose future somebody still holds, keeps its GTask for the result and with it GTask's
+ * reference on the portal; this one is put away (“parked”), since a future keeps its portal only
+ * until it is done.
  *
  * Beside this file: at-runtime-items.c has posts and invokes, at-runtime-tasks.c the tasks' side,
  * at-runtime-end.c refusals, stopping and the end. */

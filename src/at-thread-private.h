@@ -31,6 +31,9 @@ struct _AtThread
   GValue    *lent;
   AtFuture  *hosted;       /* the task of a pool of workers that runs here */
 
+  GSList *revived;  /* of GObject, referenced: see at_thread_keep_revived () */
+  guint   n_reviving;
+
   /*< protected by the graph's lock >*/
   AtRuntime *waits_for;        /* referenced */
   AtFuture  *waits_for_hosted; /* or this, a worker's; referenced */
@@ -66,6 +69,16 @@ gboolean  at_thread_wait_word      (AtWord                 *word,
 gint64    at_thread_spin_begin     (void);
 gboolean  at_thread_spin_on        (gint64                  until);
 void      at_thread_spin_end       (gboolean                paid_off);
+
+/* g_object_unref () touches an object that was given a reference in its dispose once more after it
+ * has let go of it. So that nobody else frees it by then, whoever revives an object in dispose, or in
+ * a weak notification, keeps it on the disposing thread until that is certainly out of there: until
+ * it enters the library again, iterates its main context, or ends. Between begin and end. */
+void at_thread_begin_revival (void);
+void at_thread_keep_revived  (gpointer object);
+void at_thread_end_revival   (void);
+/* Where this thread enters the library and holds no lock. */
+void at_thread_drop_revived  (void);
 
 /* May this thread block until somebody else acts, without knowing who (a primitive, a stream)?
  * FALSE with AT_ERROR_WRONG_THREAD on a portal's own thread. operation completes the sentence

@@ -142,12 +142,63 @@ thread_exited (gpointer data)
 {
   AtThread *thread = data;
 
+  at_thread_drop_revived ();
   thread_self = NULL;
   at_atomic_store (&thread->exited, 1, release);
   at_post_chunk_release (g_steal_pointer (&thread->post_chunk), thread->post_chunk_used);
   if (thread->lent != NULL)
     g_boxed_free (G_TYPE_VALUE, g_steal_pointer (&thread->lent));
   at_thread_unref (thread);
+}
+
+void
+at_thread_drop_revived (void)
+{
+  AtThread *self = at_thread_self ();
+
+  if (G_LIKELY (self->revived == NULL) || self->n_reviving > 0)
+    return;
+
+  g_slist_free_full (g_steal_pointer (&self->revived), g_object_unref);
+}
+
+static gboolean
+drop_revived (gpointer unused)
+{
+  at_thread_drop_revived ();
+
+  return G_SOURCE_REMOVE;
+}
+
+void
+at_thread_begin_revival (void)
+{
+  at_thread_self ()->n_reviving++;
+}
+
+void
+at_thread_keep_revived (gpointer object)
+{
+  AtThread *self = at_thread_self ();
+  g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
+
+  self->revived = g_slist_prepend (self->revived, g_object_ref (object));
+
+  /* A thread that runs a loop may never enter the library again. */
+  if (g_main_context_is_owner (context))
+    {
+      g_autoptr (GSource) source = g_idle_source_new ();
+
+      g_source_set_static_name (source, "AtThread revived");
+      g_source_set_callback (source, drop_revived, NULL, NULL);
+      g_source_attach (source, context);
+    }
+}
+
+void
+at_thread_end_revival (void)
+{
+  at_thread_self ()->n_reviving--;
 }
 
 void

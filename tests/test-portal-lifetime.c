@@ -237,6 +237,26 @@ drop_futures (gpointer user_data)
   return NULL;
 }
 
+/* The last reference is taken back for the posts that are left, and dropped by the portal's thread
+ * while this one may not have left g_object_unref () yet. */
+static void
+test_posts_are_left_at_the_last_unref (void)
+{
+  for (int i = 0; i < 200; i++)
+    {
+      AtPortal *portal = test_portal_new ("io");
+      TestLatch run = { 0 };
+      TestLatch ended = { 0 };
+
+      watch_portal (portal, &ended);
+      for (int k = 0; k < 5; k++)
+        g_assert_true (at_portal_post (portal, test_latch_open_func, &run, NULL, NULL));
+      g_object_unref (portal);
+      test_latch_wait_for (&run, 5);
+      test_latch_wait (&ended);
+    }
+}
+
 static void
 test_futures_are_dropped_while_it_ends (void)
 {
@@ -412,6 +432,8 @@ main (int    argc,
   test_add ("/portal/last-unref/on-another-portals-thread",
             test_last_unref_on_another_portals_thread);
   test_add ("/portal/last-unref/does-not-join", test_last_unref_does_not_join);
+  test_add ("/portal/last-unref/posts-are-left-at-the-last-unref",
+            test_posts_are_left_at_the_last_unref);
   test_add ("/portal/last-unref/futures-are-dropped-while-it-ends",
             test_futures_are_dropped_while_it_ends);
   test_add ("/portal/lifetime/future-keeps-it-only-until-it-is-done",
