@@ -226,7 +226,8 @@ at_event_bus_listen (AtEventBus *self,
                      gpointer user_data,
                      GDestroyNotify destroy)
 {
-  return at_event_bus_listen_full (self, name, NULL, AT_LISTEN_FLAGS_NONE, func, user_data, destroy);
+  return at_event_bus_listen_full (self, name, NULL, AT_LISTEN_FLAGS_NONE, func, user_data,
+                                   destroy);
 }
 
 /**
@@ -251,7 +252,8 @@ at_event_bus_once (AtEventBus *self,
                    gpointer user_data,
                    GDestroyNotify destroy)
 {
-  return at_event_bus_listen_full (self, name, NULL, AT_LISTEN_FLAGS_ONCE, func, user_data, destroy);
+  return at_event_bus_listen_full (self, name, NULL, AT_LISTEN_FLAGS_ONCE, func, user_data,
+                                   destroy);
 }
 
 /**

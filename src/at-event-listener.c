@@ -7,9 +7,9 @@
  *
  * Each has a queue, and a source on its context that is ready while there is something in it. The
  * alternatives: an idle source per event (1 µs, and an allocation of 200 bytes, for each listener),
- * and one queue per context, where a slow listener's backlog stands in everybody's way and cannot be
- * bounded. A listener on a portal has no source: its next task is spawned when the last has ended,
- * so that its events stay in order though it is asynchronous.
+ * and one queue per context, where a slow listener's backlog stands in everybody's way and cannot
+ * be bounded. A listener on a portal has no source: its next task is spawned when the last has
+ * ended, so that its events stay in order though it is asynchronous.
  *
  * Removing happens at once for whoever looks under the lock, and a turn looks before each event. */
 

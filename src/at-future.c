@@ -79,8 +79,9 @@ at_future_finalize (GObject *object)
   G_OBJECT_CLASS (at_future_parent_class)->finalize (object);
 }
 
-/* g_object_unref () drops handlers, closures and weak references after this once more. To do it here
- * as well is a fifth of what a GObject's end costs, and of use to g_object_run_dispose () only. */
+/* g_object_unref () drops handlers, closures and weak references after this once more. To do it
+ * here as well is a fifth of what a GObject's end costs, and of use to g_object_run_dispose ()
+ * only. */
 static void
 at_future_dispose (GObject *object)
 {

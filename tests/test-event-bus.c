@@ -620,7 +620,8 @@ main (int argc,
   test_add ("/event-bus/listen/hears-in-order-and-never-inside",
             test_listener_hears_in_order_and_never_inside);
   test_add ("/event-bus/listen/once-hears-one", test_once_hears_one);
-  test_add ("/event-bus/listen/prefix-hears-all-that-begin-so", test_prefix_hears_all_that_begin_so);
+  test_add ("/event-bus/listen/prefix-hears-all-that-begin-so",
+            test_prefix_hears_all_that_begin_so);
   test_add ("/event-bus/listen/last-value-is-replayed-where-asked",
             test_last_value_is_replayed_where_asked);
   test_add ("/event-bus/listen/backlog-can-be-bounded", test_backlog_can_be_bounded);
@@ -636,7 +637,8 @@ main (int argc,
             test_no_event_is_lost_between_threads);
   test_add ("/event-bus/portal/listener-ends-before-the-next",
             test_listener_on_a_portal_ends_before_the_next);
-  test_add ("/event-bus/portal/stopped-one-ends-its-listener", test_stopped_portal_ends_its_listener);
+  test_add ("/event-bus/portal/stopped-one-ends-its-listener",
+            test_stopped_portal_ends_its_listener);
 
   return g_test_run ();
 }
