@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* Give the invocation the task that its answer ends, and the state to ask for. FALSE, with a critical, the second time. */
+/* Gives the invocation the task that its answer ends, and the state to ask for. FALSE, with a
+ * critical, the second time. */
 gboolean at_invocation_begin   (AtInvocation   *self,
                                 GTask          *task,
                                 AtManager      *manager);
