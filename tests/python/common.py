@@ -18,7 +18,7 @@ IO_ERROR = Gio.io_error_quark()
 def _print_and_forget(kind, error, traceback):
     """The interpreter keeps the last traceback, so also the task of a body that raised."""
     sys.__excepthook__(kind, error, traceback)
-    sys.last_type = sys.last_value = sys.last_traceback = None
+    sys.last_type = sys.last_value = sys.last_traceback = sys.last_exc = None
 
 
 sys.excepthook = _print_and_forget
