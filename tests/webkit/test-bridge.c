@@ -766,8 +766,8 @@ test_reload (Fixture *fixture,
   start (fixture, "at.invoke('hold'); at.invoke('hold');");
   wait_for (&fixture->n_calls, 2);
   webkit_web_view_reload (fixture->view);
-  wait_for (&fixture->n_cancelled, 2);
   wait_loaded (fixture);
+  wait_for (&fixture->n_cancelled, 2);
   release_held (fixture);
   assert_works (fixture);
   g_assert_cmpint (g_atomic_int_get (&fixture->n_calls), ==, 3);
