@@ -631,7 +631,7 @@ at_portal_call (AtPortal *self,
  * [method@At.Portal.call] for language bindings: the value stays the library's.
  *
  * Returns: (transfer none) (nullable): the value, valid until the calling thread's next such call;
- *   %NULL without an error if the body returned none
+ *   one that holds a %NULL pointer if the body returned none; %NULL with an error
  *
  * Since: 0.1
  */
@@ -811,7 +811,7 @@ at_portal_call_finish (AtPortal *self,
  * [method@At.Portal.call_finish] for language bindings: the value stays the library's.
  *
  * Returns: (transfer none) (nullable): the value, valid until the calling thread's next such call;
- *   %NULL without an error if the body returned none
+ *   one that holds a %NULL pointer if the body returned none; %NULL with an error
  *
  * Since: 0.1
  */
